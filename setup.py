@@ -1,0 +1,35 @@
+"""Builds the extension modules of `fastgd._core`; everything else stands in pyproject.toml.
+
+`FASTGD_DEBUG=1` builds with bounds checks, debug symbols and without optimization.
+"""
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = ["objective", "python_objective", "lanes", "difference", "update", "stopping", "descent"]
+
+DEBUG = os.environ.get("FASTGD_DEBUG") == "1"
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+if sys.platform == "win32":
+    FLAGS = ["/Od", "/Zi"] if DEBUG else ["/O2", "/fp:precise"]
+elif DEBUG:
+    FLAGS = ["-O0", "-g", "-ffp-contract=off"]
+else:
+    # Without -ffp-contract=off a compiler may fuse x - rate * g, and results would depend on the machine.
+    FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
+
+extensions = [
+    Extension(f"fastgd._core.{name}", [f"src/fastgd/_core/{name}.pyx"], include_dirs=["src/fastgd/_core"],
+              extra_compile_args=FLAGS)
+    for name in MODULES
+]
+setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, build_dir="build/cython"))

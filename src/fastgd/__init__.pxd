@@ -1,0 +1,1 @@
+from ._core.objective cimport GRADIENT, VALUE, Block, Objective

@@ -1,0 +1,183 @@
+"""The loop: the only caller of the rooms beside it."""
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport INFINITY, NAN, isfinite, isnan
+
+from .difference cimport CentralDifference, fastgd_seconds
+from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
+from .objective cimport GRADIENT, VALUE, Objective
+from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, test
+from .update cimport Rule
+
+import numpy as np
+
+# How often a run without the GIL looks whether Ctrl-C was pressed.
+cdef double SECONDS_BETWEEN_SIGNALS = 0.05
+
+
+def run(Objective objective not None, CentralDifference difference not None, Rule rule not None,
+        Source source not None, Sink sink not None, *, bint values=False, bint keep_best=False,
+        double maxtime=INFINITY, observer=None, const unsigned char[::1] watched=None):
+    """Minimizes every problem of the source and writes the answers into the sink.
+
+    `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the
+    problems that `watched` marks (all by default); a problem ends when it returns true.
+    """
+    cdef Lanes lanes = Lanes.__new__(Lanes)
+    cdef Needs needs
+    cdef Py_ssize_t lane
+    needs.state_rows = rule.state_rows(source.n_dim)
+    needs.bounded = source.bounded
+    needs.keep_best = keep_best
+    needs.values = values
+    lanes.allocate(source.n_dim, min(objective.width, source.n_problems), objective, needs)
+    lanes.cost = most_evaluations(lanes, objective)
+    difference.deadline = fastgd_seconds() + maxtime
+    try:
+        if objective.needs_gil:
+            descend(lanes, objective, difference, rule, source, sink, observer, watched)
+        else:
+            with nogil:
+                descend(lanes, objective, difference, rule, source, sink, observer, watched)
+    except Exception as error:
+        lane = lanes.culprit()
+        if lane >= 0:
+            error.add_note(f"fastgd: raised for problem {lanes.problem[lane]} at iteration {lanes.nit[lane] + 1}")
+        raise
+
+
+cdef Py_ssize_t most_evaluations(Lanes lanes, Objective objective) noexcept nogil:
+    """How often an iteration, and the last value if it is not known by then, may call the user's function."""
+    cdef Py_ssize_t for_gradient = objective.gradient_cost if objective.has_gradient else 2 * lanes.n_dim
+    return for_gradient + 1 + (lanes.bounded and not lanes.want_at_iterate & VALUE)
+
+
+cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, Source source,
+                 Sink sink, object observer, const unsigned char[::1] watched) except -1 nogil:
+    cdef double next_look = 0.0
+    turn_over(lanes, rule, source, sink)
+    while lanes.live:
+        if objective.needs_gil or fastgd_seconds() > next_look:
+            with gil:
+                PyErr_CheckSignals()
+            next_look = fastgd_seconds() + SECONDS_BETWEEN_SIGNALS
+        if difference.evaluate(lanes, objective):
+            give_up(lanes, sink)
+            break
+        rule.receive(lanes)
+        if lanes.keep_best:
+            lanes.remember_best()
+        test(lanes)
+        if observer is not None:
+            with gil:
+                show_iterates(lanes, observer, watched)
+        rule.propose(lanes)
+        if lanes.bounded:
+            lanes.project()
+        if lanes.any_finished:
+            turn_over(lanes, rule, source, sink)
+    evaluate_missing(lanes, objective, difference, source, sink)
+    sink.leave(source, MAXTIME)
+    return 0
+
+
+cdef bint take_next(Lanes lanes, Py_ssize_t lane, Rule rule, Source source, Sink sink) noexcept nogil:
+    """Fills a lane with the next problem that can be begun; false if there is none."""
+    while source.next < source.n_problems:
+        lanes.load(lane, source)
+        if lanes.status[lane] == RUNNING:
+            rule.start(lanes, lane)
+            return True
+        lanes.write_out(lane, sink)
+    return False
+
+
+cdef void turn_over(Lanes lanes, Rule rule, Source source, Sink sink) noexcept nogil:
+    """Writes out the problems that have ended and puts into their lanes those that wait, or the last live ones."""
+    cdef Py_ssize_t lane = 0
+    while lane < lanes.live:
+        if lanes.status[lane] != RUNNING:
+            lanes.write_out(lane, sink)
+            if not take_next(lanes, lane, rule, source, sink):
+                lanes.live -= 1
+                lanes.move(lane, lanes.live)
+                continue  # what was moved here may have ended too
+        lane += 1
+    while lanes.live < lanes.capacity and take_next(lanes, lanes.live, rule, source, sink):
+        lanes.live += 1
+    lanes.any_finished = False
+
+
+cdef void give_up(Lanes lanes, Sink sink) noexcept nogil:
+    """The time is over: what the lanes have is their answer."""
+    cdef Py_ssize_t lane
+    for lane in range(lanes.live):
+        lanes.finish(lane, MAXTIME)
+        lanes.write_out(lane, sink)
+    lanes.live = 0
+
+
+cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched) except -1:
+    cdef Py_ssize_t i, lane, problem
+    cdef double[::1] x
+    cdef double[::1] g
+    for lane in range(lanes.live):
+        problem = lanes.problem[lane]
+        if lanes.phase[lane] == AGAIN or watched is not None and not watched[problem]:
+            continue
+        point = np.empty(lanes.n_dim)
+        gradient = np.empty(lanes.n_dim)
+        x = point
+        g = gradient
+        for i in range(lanes.n_dim):
+            x[i] = lanes.x[i * lanes.capacity + lane]
+            g[i] = lanes.g[i * lanes.capacity + lane]
+        if observer(problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
+            if lanes.status[lane] == RUNNING:
+                lanes.finish(lane, CALLBACK)
+    return 0
+
+
+cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference difference, Source source,
+                          Sink sink) except -1 nogil:
+    """f at the answers whose run did not need it, in full blocks."""
+    cdef Py_ssize_t i, lane, problem
+    difference.deadline = INFINITY
+    for problem in range(source.next):
+        if isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0])):
+            if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
+                lanes.want[lanes.live] = VALUE
+                lanes.live += 1
+        if lanes.live == lanes.capacity or lanes.live and problem == source.next - 1:
+            difference.evaluate(lanes, objective)
+            for lane in range(lanes.live):
+                i = lanes.problem[lane]
+                sink.fun[i] = lanes.f_y[lane]
+                sink.nfev[i] += 1
+                sink.status[i] = min(sink.status[i], lanes.fault[lane])
+            lanes.live = 0
+    return 0
+
+
+def gradient(Objective objective not None, CentralDifference difference not None, const double[:, ::1] points,
+             double[:, ::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
+    """Gradients at (n, n_dim) points; returns the lowest Status of what went wrong, or 0."""
+    cdef Lanes lanes = Lanes.__new__(Lanes)
+    cdef Needs needs
+    cdef Py_ssize_t i, lane, begin = 0, n = points.shape[0]
+    cdef Py_ssize_t worst = 0
+    needs.state_rows = 0
+    needs.bounded = lower is not None
+    needs.keep_best = needs.values = False
+    lanes.allocate(points.shape[1], min(objective.width, n), objective, needs)
+    while begin < n:
+        lanes.live = min(lanes.capacity, n - begin)
+        for lane in range(lanes.live):
+            lanes.place(lane, begin + lane, points, lower, upper)
+            lanes.want[lane] = GRADIENT
+        difference.evaluate(lanes, objective)
+        for lane in range(lanes.live):
+            worst = min(worst, lanes.fault[lane])
+            for i in range(lanes.n_dim):
+                out[begin + lane, i] = lanes.g_y[i * lanes.capacity + lane]
+        begin += lanes.live
+    return worst

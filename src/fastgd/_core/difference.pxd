@@ -1,0 +1,29 @@
+from .lanes cimport Lanes
+from .objective cimport Block, Objective
+
+
+cdef extern from "clock.h":
+    double fastgd_seconds() noexcept nogil
+
+
+cdef class CentralDifference:
+    cdef double step          # absolute, or 0 for steps relative to x
+    cdef double x_scale
+    cdef double deadline      # no call to the objective begins after it
+    cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
+    cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                             int want) except -1 nogil
+    cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) except -1 nogil
+    cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                              Py_ssize_t n, bint with_values) except -1 nogil
+    cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+                                   Py_ssize_t n) noexcept nogil
+    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                      Py_ssize_t n) noexcept nogil
+    cdef void restore(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                      Py_ssize_t n) noexcept nogil
+    cdef void take_values(self, Lanes lanes, Py_ssize_t point, const double *values, const Py_ssize_t *lane_of,
+                          Py_ssize_t n) noexcept nogil
+    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil

@@ -1,0 +1,320 @@
+"""Gradients by central differences: steps, stencils, and the blocks in which lanes are evaluated."""
+from libc.math cimport INFINITY, fabs, isfinite
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy, memset
+
+from .lanes cimport Lanes
+from .objective cimport GRADIENT, VALUE, Block, Objective
+from .stopping cimport EXCEPTION, NONFINITE, RUNNING, STEP_UNDERFLOW, UNBOUNDED
+
+# The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
+# (Press et al., Numerical Recipes, 3rd edition, section 5.7).
+cdef double RELATIVE_STEP = 2.0 ** (-52 / 3)
+
+
+cdef inline double nearest_power_of_two(double value) noexcept nogil:
+    cdef uint64_t bits
+    memcpy(&bits, &value, sizeof(double))
+    bits = (bits + <uint64_t>0x0008000000000000) & <uint64_t>0x7FF0000000000000
+    memcpy(&value, &bits, sizeof(double))
+    return value
+
+
+cdef inline double power_of_two_below(double value) noexcept nogil:
+    cdef uint64_t bits
+    memcpy(&bits, &value, sizeof(double))
+    bits &= <uint64_t>0x7FF0000000000000
+    memcpy(&value, &bits, sizeof(double))
+    return value
+
+
+cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
+    """Of several faults in one evaluation the lowest Status stands, so that the order of the calls does not matter."""
+    lanes.fault[lane] = min(lanes.fault[lane], status)
+    lanes.any_fault = True
+
+
+cdef inline void note_value(Lanes lanes, Py_ssize_t lane, double value) noexcept nogil:
+    if not isfinite(value):
+        note_fault(lanes, lane, UNBOUNDED if value == -INFINITY else NONFINITE)
+
+
+cdef inline void fit_steps(double x, double lower, double upper, double *h, double *second) noexcept nogil:
+    """Offsets h and `second` of a pair of points inside the bounds: h and -h, or h and 2h on the wider side of x."""
+    cdef double side, room
+    if x + h[0] <= upper and x - h[0] >= lower:
+        second[0] = -h[0]
+        return
+    side = 1.0 if upper - x >= x - lower else -1.0
+    room = upper - x if side > 0.0 else x - lower
+    h[0] = side * min(h[0], power_of_two_below(0.5 * room))
+    if x + 2.0 * h[0] > upper or x + 2.0 * h[0] < lower:
+        h[0] *= 0.5  # room was rounded up
+    second[0] = 2.0 * h[0]
+
+
+cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
+                    Py_ssize_t n_copies) except -1 nogil:
+    """Fills the block with the points x of n lanes, n_copies times side by side, then with copies of the first."""
+    cdef Block *block = &lanes.block
+    cdef Py_ssize_t i, copy, column
+    cdef double *row
+    lanes.block_lanes = lane_of
+    lanes.n_block_lanes = n
+    lanes.n_block_columns = n_copies * n
+    block.x = lanes.block_x
+    block.n_points = block.stride = n_copies * n
+    block.culprit = -1
+    objective.prepare(block)
+    if not objective.owns_points:
+        block.stride = block.n_points
+    for i in range(block.n_dim):
+        row = block.x + i * block.stride
+        for copy in range(n_copies):
+            memcpy(row + copy * n, x + i * lanes.capacity, n * sizeof(double))
+        for column in range(lanes.n_block_columns, block.n_points):
+            row[column] = row[0]
+    for column in range(block.n_points):
+        lanes.block_problems[column] = lanes.problem[lane_of[column % n if column < lanes.n_block_columns else 0]]
+    return 0
+
+
+cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The trial points of n lanes as a matrix of n columns: y itself where they are the first n lanes."""
+    cdef Py_ssize_t i, j
+    if lane_of[n - 1] == n - 1:
+        return lanes.y
+    for i in range(lanes.n_dim):
+        for j in range(n):
+            lanes.base[i * lanes.capacity + j] = lanes.y[i * lanes.capacity + lane_of[j]]
+    return lanes.base
+
+
+cdef void contract(Lanes lanes, Py_ssize_t i, const double *second_values, const Py_ssize_t *lane_of,
+                   Py_ssize_t n) noexcept nogil:
+    """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
+    cdef Py_ssize_t j
+    cdef bint finite = True
+    cdef const double *first = lanes.first
+    cdef const double *h = lanes.h + i * lanes.capacity
+    cdef const double *second = lanes.second + i * lanes.capacity
+    cdef double *g = lanes.g_y + i * lanes.capacity
+    cdef double slope
+    if lane_of[n - 1] == n - 1 and not lanes.bounded:
+        # g = (first - second) / (2 * h)
+        for j in range(n):
+            g[j] = (first[j] - second_values[j]) / (2.0 * h[j])
+            finite &= fabs(g[j]) < INFINITY
+    else:
+        for j in range(n):
+            if not lanes.bounded or second[j] == -h[j]:
+                slope = 0.0 if h[j] == 0.0 else (first[j] - second_values[j]) / (2.0 * h[j])
+            else:
+                slope = (4.0 * first[j] - second_values[j] - 3.0 * lanes.f_y[lane_of[j]]) / (2.0 * h[j])
+            g[lane_of[j]] = slope
+            finite &= fabs(slope) < INFINITY
+    if not finite:
+        for j in range(n):
+            if not isfinite(g[lane_of[j]]):
+                note_fault(lanes, lane_of[j], NONFINITE)
+                note_value(lanes, lane_of[j], first[j])
+                note_value(lanes, lane_of[j], second_values[j])
+
+
+cdef class CentralDifference:
+    """(f(x + h) - f(x - h)) / (2h) in every coordinate.
+
+    A positive `step` is taken as it is. Otherwise h is the power of two nearest to eps^(1/3) max(x_scale, |x|), so
+    that x + h, x - h and the division by 2h are exact but where x is much smaller than h. Near a bound the one-sided
+    formula of the same order is used: (4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h).
+    """
+
+    def __init__(self, double step=0.0, double x_scale=1.0):
+        self.step = step
+        self.x_scale = x_scale
+        self.deadline = INFINITY
+
+    cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
+        """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
+        cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
+        cdef int late = 0
+        lanes.any_fault = False
+        for lane in range(lanes.live):
+            lanes.fault[lane] = RUNNING
+            lanes.has_f_y[lane] = False
+            if lanes.want[lane] & GRADIENT:
+                lanes.gradient_lanes[n_gradients] = lane
+                n_gradients += 1
+            else:
+                lanes.value_lanes[n_values] = lane
+                n_values += 1
+        if n_values:
+            late = self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE)
+        if n_gradients and not late:
+            if objective.has_gradient:
+                late = self.evaluate_points(lanes, objective, lanes.gradient_lanes, n_gradients,
+                                            lanes.want_at_iterate)
+            else:
+                late = self.take_differences(lanes, objective, lanes.gradient_lanes, n_gradients)
+        return late
+
+    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil:
+        """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
+        cdef Block *block = &lanes.block
+        cdef Py_ssize_t column
+        cdef int supplied
+        if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
+            return 0
+        supplied = objective.evaluate(block, want, lanes.block_f, lanes.block_g)
+        if block.n_failed:
+            for column in range(lanes.n_block_columns):
+                if block.failed[column]:
+                    note_fault(lanes, lanes.block_lanes[column % lanes.n_block_lanes], EXCEPTION)
+            memset(block.failed, 0, block.n_points * sizeof(bint))
+            block.n_failed = 0
+        return supplied
+
+    cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                             int want) except -1 nogil:
+        """Values, or the objective's own gradients, at the trial points of n lanes; 1 if the time ran out."""
+        cdef Py_ssize_t i, j, lane
+        cdef double slope
+        cdef int supplied
+        open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
+        supplied = self.call(lanes, objective, want)
+        if supplied & VALUE:
+            for j in range(n):
+                lane = lane_of[j]
+                lanes.f_y[lane] = lanes.block_f[j]
+                lanes.has_f_y[lane] = True
+                lanes.nfev[lane] += 1
+                note_value(lanes, lane, lanes.f_y[lane])
+        if supplied & GRADIENT:
+            for j in range(n):
+                lane = lane_of[j]
+                lanes.njev[lane] += 1
+                for i in range(lanes.n_dim):
+                    slope = lanes.block_g[i * lanes.block.stride + j]
+                    lanes.g_y[i * lanes.capacity + lane] = slope
+                    if not isfinite(slope) or not isfinite(lanes.y[i * lanes.capacity + lane]):
+                        note_fault(lanes, lane, NONFINITE)
+        return supplied == 0
+
+    cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) except -1 nogil:
+        """Gradients by differences, and values where they are wanted; 1 if the time ran out."""
+        cdef const double *x = side_by_side(lanes, lane_of, n)
+        cdef Py_ssize_t j, n_values = 0
+        self.choose_steps(lanes, x, lane_of, n)
+        for j in range(n):
+            if lanes.want[lane_of[j]] & VALUE:
+                lanes.value_lanes[n_values] = lane_of[j]
+                n_values += 1
+        if 0 < n_values < n and self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
+            return 1
+        # the values gathered other points; where x was gathered, it was overwritten
+        x = side_by_side(lanes, lane_of, n)
+        return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
+
+    cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+        """Fills h (and the second offsets where bounded) for n points; asks for f where a pair is one-sided."""
+        cdef Py_ssize_t i, j, at
+        cdef bint vanishes = False
+        cdef double *h
+        cdef const double *row
+        for i in range(lanes.n_dim):
+            h = lanes.h + i * lanes.capacity
+            row = x + i * lanes.capacity
+            if self.step > 0.0:
+                for j in range(n):
+                    h[j] = self.step
+            else:
+                # h = 2 ** round(log2(eps ** (1 / 3) * maximum(x_scale, abs(x))))
+                for j in range(n):
+                    h[j] = nearest_power_of_two(RELATIVE_STEP * max(self.x_scale, fabs(row[j])))
+            if lanes.bounded:
+                for j in range(n):
+                    at = i * lanes.capacity + lane_of[j]
+                    fit_steps(row[j], lanes.lower[at], lanes.upper[at], &h[j], &lanes.second[i * lanes.capacity + j])
+                    if lanes.second[i * lanes.capacity + j] != -h[j]:
+                        lanes.want[lane_of[j]] |= VALUE
+            for j in range(n):
+                vanishes |= (row[j] + h[j] == row[j]) | (row[j] - h[j] == row[j])
+        if vanishes:
+            self.note_vanishing_steps(lanes, x, lane_of, n)
+
+    cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+                                   Py_ssize_t n) noexcept nogil:
+        cdef Py_ssize_t i, j, at
+        for i in range(lanes.n_dim):
+            for j in range(n):
+                at = i * lanes.capacity + j
+                if lanes.h[at] != 0.0 and (x[at] + lanes.h[at] == x[at] or x[at] - lanes.h[at] == x[at]):
+                    note_fault(lanes, lane_of[j], STEP_UNDERFLOW if isfinite(x[at]) else NONFINITE)
+
+    cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                              Py_ssize_t n, bint with_values) except -1 nogil:
+        """Evaluates the stencil, as many points of all n lanes in a call as the objective likes.
+
+        The groups of n columns are: x itself if its value is wanted, then two for every coordinate.
+        """
+        cdef Block *block = &lanes.block
+        cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
+        cdef Py_ssize_t n_calls, per_call, call, start, stop, group, j
+        per_call = min(max(lanes.width // n, 1), n_groups)
+        n_calls = (n_groups + per_call - 1) // per_call
+        per_call = (n_groups + n_calls - 1) // n_calls
+        open_block(lanes, objective, x, lane_of, n, per_call)
+        for call in range(n_calls):
+            start = call * per_call
+            stop = min(start + per_call, n_groups)
+            for group in range(start, stop):
+                self.perturb(lanes, x, group - with_values, (group - start) * n, n)
+            if not self.call(lanes, objective, VALUE):
+                return 1
+            for group in range(start, stop):
+                self.take_values(lanes, group - with_values, lanes.block_f + (group - start) * n, lane_of, n)
+                self.restore(lanes, x, group - with_values, (group - start) * n, n)
+        for j in range(n):
+            lanes.njev[lane_of[j]] += 1
+        return 0
+
+    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                      Py_ssize_t n) noexcept nogil:
+        """Moves n columns of the block to a point of the stencil."""
+        cdef Py_ssize_t j, at = point // 2 * lanes.capacity
+        cdef double *row = lanes.block.x + point // 2 * lanes.block.stride + column
+        if point < 0:
+            return
+        if point % 2 == 0:
+            for j in range(n):
+                row[j] = x[at + j] + lanes.h[at + j]
+        elif lanes.bounded:
+            for j in range(n):
+                row[j] = x[at + j] + lanes.second[at + j]
+        else:
+            for j in range(n):
+                row[j] = x[at + j] - lanes.h[at + j]
+
+    cdef void restore(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                      Py_ssize_t n) noexcept nogil:
+        """Moves n columns of the block back to x."""
+        if point >= 0:
+            memcpy(lanes.block.x + point // 2 * lanes.block.stride + column, x + point // 2 * lanes.capacity,
+                   n * sizeof(double))
+
+    cdef void take_values(self, Lanes lanes, Py_ssize_t point, const double *values, const Py_ssize_t *lane_of,
+                          Py_ssize_t n) noexcept nogil:
+        """Uses the values of n lanes at a point of the stencil."""
+        cdef Py_ssize_t j, at = point // 2 * lanes.capacity
+        for j in range(n):
+            lanes.nfev[lane_of[j]] += 1
+        if point < 0:
+            for j in range(n):
+                lanes.f_y[lane_of[j]] = values[j]
+                lanes.has_f_y[lane_of[j]] = True
+                note_value(lanes, lane_of[j], values[j])
+        elif point % 2 == 0:
+            memcpy(lanes.first, values, n * sizeof(double))
+        else:
+            contract(lanes, point // 2, values, lane_of, n)

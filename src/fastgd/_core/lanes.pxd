@@ -1,0 +1,128 @@
+from .objective cimport Block, Objective
+
+
+cdef enum:
+    # Where a lane stands after its Rule has received what it wanted.
+    ITERATE = 0    # x, f and g are those of an iterate; y and f_y still those of the one before
+    AGAIN = 1      # the Rule wants more, perhaps at another y
+    STUCK = 2      # the Rule can find no further decrease
+
+
+cdef class Source:
+    # The problems that wait: a row each.
+    cdef Py_ssize_t n_problems
+    cdef Py_ssize_t n_dim
+    cdef Py_ssize_t next
+    cdef bint bounded
+    cdef const double[:, :] x0
+    cdef const double[:, :] lower
+    cdef const double[:, :] upper
+    cdef const double[:] learning_rate
+    cdef const double[:] gtol
+    cdef const double[:] xtol
+    cdef const double[:] ftol
+    cdef const double[:] ftarget
+    cdef const Py_ssize_t[:] maxiter
+    cdef const Py_ssize_t[:] maxfev
+
+
+cdef class Sink:
+    # The answers, in the order of the problems.
+    cdef double[:, ::1] x
+    cdef double[:, ::1] jac
+    cdef double[::1] fun
+    cdef Py_ssize_t[::1] nit
+    cdef Py_ssize_t[::1] nfev
+    cdef Py_ssize_t[::1] njev
+    cdef Py_ssize_t[::1] status
+    cdef void leave(self, Source source, Py_ssize_t status) noexcept nogil
+
+
+cdef struct Needs:
+    # What a run asks of the memory of its lanes.
+    Py_ssize_t state_rows   # of the Rule
+    bint bounded
+    bint keep_best
+    bint values             # f at every iterate
+
+
+cdef class Lanes:
+    cdef double *slab
+    cdef double *rows               # (n_rows, capacity) the doubles that travel with a problem
+    cdef Py_ssize_t *counters       # (n_counter_rows, capacity) the integers that do
+    cdef Py_ssize_t n_rows
+    cdef Py_ssize_t n_counter_rows
+    cdef Py_ssize_t n_state_rows
+    cdef Py_ssize_t n_dim
+    cdef Py_ssize_t capacity        # lanes, and the distance between rows
+    cdef Py_ssize_t live            # lanes in use: the first ones
+    cdef Py_ssize_t width           # how many points a call to the objective may have
+    cdef bint bounded
+    cdef bint keep_best
+    cdef int want_at_iterate
+    cdef Py_ssize_t cost            # the most evaluations of fun that an iteration needs, and the last value
+    cdef bint any_fault             # in the last evaluation
+    cdef bint any_finished          # since the last turnover
+
+    # (n_dim, capacity): iterate and trial point, their gradients, the bounds, the best iterate
+    cdef double *x
+    cdef double *y
+    cdef double *g
+    cdef double *g_y
+    cdef double *lower
+    cdef double *upper
+    cdef double *best_x
+    cdef double *best_g
+    cdef double *state              # (n_state_rows, capacity): what the Rule remembers
+    # (capacity,)
+    cdef double *f
+    cdef double *f_y
+    cdef double *best_f
+    cdef double *learning_rate
+    cdef double *gtol
+    cdef double *xtol
+    cdef double *ftol
+    cdef double *ftarget
+    cdef Py_ssize_t *problem
+    cdef Py_ssize_t *nit            # -1 before the first gradient
+    cdef Py_ssize_t *nfev
+    cdef Py_ssize_t *njev
+    cdef Py_ssize_t *maxiter
+    cdef Py_ssize_t *maxfev
+    cdef Py_ssize_t *want           # a mask of VALUE and GRADIENT at y
+    cdef Py_ssize_t *phase
+    cdef Py_ssize_t *has_f
+    cdef Py_ssize_t *has_f_y
+    cdef Py_ssize_t *fault          # a Status, or RUNNING: what went wrong in the last evaluation
+    cdef Py_ssize_t *status
+
+    # scratch of an evaluation
+    cdef double *h                  # (n_dim, capacity) steps
+    cdef double *second             # (n_dim, capacity) offsets of the second point of a pair, only where bounded
+    cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
+    cdef double *first              # (capacity,) values at the first point of a pair
+    cdef double *norm               # (capacity,) max |projected gradient|
+    cdef Py_ssize_t *gradient_lanes
+    cdef Py_ssize_t *value_lanes
+    cdef double *block_x
+    cdef double *block_f
+    cdef double *block_g
+    cdef Py_ssize_t *block_problems
+    cdef Block block                # the one in evaluation: column c is of lane block_lanes[c % n_block_lanes],
+    cdef const Py_ssize_t *block_lanes
+    cdef Py_ssize_t n_block_lanes
+    cdef Py_ssize_t n_block_columns  # up to this column; those behind it repeat the first
+
+    cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1
+    cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil
+    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
+                    const double[:, :] upper) noexcept nogil
+    cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil
+    cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil
+    cdef void accept(self) noexcept nogil
+    cdef void take_back(self, Py_ssize_t lane) noexcept nogil
+    cdef void remember_best(self) noexcept nogil
+    cdef void project(self) noexcept nogil
+    cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil
+    cdef Py_ssize_t culprit(self) noexcept nogil
+    cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil

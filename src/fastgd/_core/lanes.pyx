@@ -1,0 +1,290 @@
+"""Lanes: the problems in work, a column each, in rows of one piece of memory."""
+from libc.math cimport INFINITY, NAN, isfinite
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from .objective cimport GRADIENT, VALUE, Objective
+from .stopping cimport MAXFEV, NONFINITE, RUNNING
+
+cdef Py_ssize_t ALIGNMENT = 64
+cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
+
+
+cdef class Source:
+    """The problems that wait, a row each; strides may be zero."""
+
+    def __init__(self, const double[:, :] x0, *, const double[:] learning_rate, const double[:] gtol,
+                 const double[:] xtol, const double[:] ftol, const double[:] ftarget, const Py_ssize_t[:] maxiter,
+                 const Py_ssize_t[:] maxfev, const double[:, :] lower=None, const double[:, :] upper=None):
+        self.x0 = x0
+        self.n_problems = x0.shape[0]
+        self.n_dim = x0.shape[1]
+        self.next = 0
+        self.bounded = lower is not None
+        self.lower = lower
+        self.upper = upper
+        self.learning_rate = learning_rate
+        self.gtol = gtol
+        self.xtol = xtol
+        self.ftol = ftol
+        self.ftarget = ftarget
+        self.maxiter = maxiter
+        self.maxfev = maxfev
+
+
+cdef class Sink:
+    """The answers, in the order of the problems."""
+
+    def __init__(self, double[:, ::1] x, double[:, ::1] jac, double[::1] fun, Py_ssize_t[::1] nit,
+                 Py_ssize_t[::1] nfev, Py_ssize_t[::1] njev, Py_ssize_t[::1] status):
+        self.x = x
+        self.jac = jac
+        self.fun = fun
+        self.nit = nit
+        self.nfev = nfev
+        self.njev = njev
+        self.status = status
+
+    cdef void leave(self, Source source, Py_ssize_t status) noexcept nogil:
+        """Answers for the problems that were not begun: x0 and nothing else."""
+        cdef Py_ssize_t i, problem
+        for problem in range(source.next, source.n_problems):
+            for i in range(source.n_dim):
+                self.x[problem, i] = source.x0[problem, i]
+                self.jac[problem, i] = NAN
+            self.fun[problem] = NAN
+            self.nit[problem] = self.nfev[problem] = self.njev[problem] = 0
+            self.status[problem] = status
+        source.next = source.n_problems
+
+
+cdef class Lanes:
+    def __dealloc__(self):
+        free(self.slab)
+
+    cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1:
+        """Takes the memory and lays out its rows; with fewer problems than it has lanes an objective still gets
+        blocks of the width it likes, filled with the points of their stencils."""
+        cdef Py_ssize_t block_width = 1
+        cdef double n_bytes
+        if capacity > 1:
+            capacity = (capacity + 7) // 8 * 8
+        if objective.width > 1:
+            block_width = max(objective.width, capacity) + MOST_PADDING
+        self.n_dim = n_dim
+        self.capacity = capacity
+        self.width = max(objective.width, capacity)
+        self.bounded = needs.bounded
+        self.keep_best = needs.keep_best
+        self.want_at_iterate = VALUE | GRADIENT if needs.values or needs.keep_best else GRADIENT
+        self.n_state_rows = needs.state_rows
+        self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
+        self.n_counter_rows = 12
+        n_bytes = 8.0 * (
+            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (2 + needs.bounded) + 4)
+            + <double>block_width * (3 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
+        if n_bytes >= 2.0**63:
+            raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
+        self.slab = <double *>malloc(<size_t>n_bytes)
+        if self.slab == NULL:
+            raise MemoryError(f"the lanes of {capacity} problems of {n_dim} dimensions need {n_bytes:.0f} bytes")
+        self.place_rows(objective, needs, block_width)
+        return 0
+
+    cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil:
+        cdef Py_ssize_t row = self.capacity, rows = self.n_dim * self.capacity
+        cdef double *p = <double *>((<uintptr_t>self.slab + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
+        cdef Py_ssize_t *q
+        self.rows = p
+        # what travels with a problem
+        self.x = p
+        self.y = p + rows
+        self.g = p + 2 * rows
+        self.g_y = p + 3 * rows
+        p += 4 * rows
+        if needs.bounded:
+            self.lower = p
+            self.upper = p + rows
+            p += 2 * rows
+        if needs.keep_best:
+            self.best_x = p
+            self.best_g = p + rows
+            p += 2 * rows
+        self.state = p
+        p += needs.state_rows * row
+        self.f = p
+        self.f_y = p + row
+        self.best_f = p + 2 * row
+        self.learning_rate = p + 3 * row
+        self.gtol = p + 4 * row
+        self.xtol = p + 5 * row
+        self.ftol = p + 6 * row
+        self.ftarget = p + 7 * row
+        p += 8 * row
+        q = self.counters = <Py_ssize_t *>p
+        self.problem = q
+        self.nit = q + row
+        self.nfev = q + 2 * row
+        self.njev = q + 3 * row
+        self.maxiter = q + 4 * row
+        self.maxfev = q + 5 * row
+        self.want = q + 6 * row
+        self.phase = q + 7 * row
+        self.has_f = q + 8 * row
+        self.has_f_y = q + 9 * row
+        self.fault = q + 10 * row
+        self.status = q + 11 * row
+        p = <double *>(q + 12 * row)
+        # scratch
+        self.h = p
+        self.base = p + rows
+        p += 2 * rows
+        if needs.bounded:
+            self.second = p
+            p += rows
+        self.norm = p
+        self.first = p + row
+        self.gradient_lanes = <Py_ssize_t *>(p + 2 * row)
+        self.value_lanes = <Py_ssize_t *>(p + 3 * row)
+        p += 4 * row
+        self.block_f = p
+        self.block_problems = <Py_ssize_t *>(p + block_width)
+        self.block.problems = self.block_problems
+        self.block.failed = <bint *>(p + 2 * block_width)
+        memset(self.block.failed, 0, block_width * sizeof(bint))
+        self.block.n_failed = 0
+        self.block.culprit = -1
+        self.block.n_dim = self.n_dim
+        p += 3 * block_width
+        if not objective.owns_points:
+            self.block_x = p
+            p += self.n_dim * block_width
+        if objective.has_gradient:
+            self.block_g = p
+
+    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
+                    const double[:, :] upper) noexcept nogil:
+        """Puts the point of a problem into a lane, as the next to evaluate; false if it is not finite."""
+        cdef Py_ssize_t i, at
+        cdef bint finite = True
+        for i in range(self.n_dim):
+            at = i * self.capacity + lane
+            self.y[at] = points[problem, i]
+            finite &= isfinite(self.y[at])
+            if self.bounded:
+                self.lower[at] = lower[problem, i]
+                self.upper[at] = upper[problem, i]
+        self.problem[lane] = problem
+        self.nfev[lane] = self.njev[lane] = 0
+        self.has_f[lane] = self.has_f_y[lane] = False
+        self.status[lane] = self.fault[lane] = RUNNING
+        return finite
+
+    cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil:
+        """Puts the next problem that waits into a lane."""
+        cdef Py_ssize_t i, at, problem = source.next
+        cdef bint finite = self.place(lane, problem, source.x0, source.lower, source.upper)
+        source.next += 1
+        for i in range(self.n_dim):
+            at = i * self.capacity + lane
+            self.x[at] = self.y[at]
+            self.g[at] = NAN
+        for i in range(self.n_state_rows):
+            self.state[i * self.capacity + lane] = 0.0
+        self.f[lane] = NAN
+        self.best_f[lane] = INFINITY
+        self.learning_rate[lane] = source.learning_rate[problem]
+        self.gtol[lane] = source.gtol[problem]
+        self.xtol[lane] = source.xtol[problem]
+        self.ftol[lane] = source.ftol[problem]
+        self.ftarget[lane] = source.ftarget[problem]
+        self.maxiter[lane] = source.maxiter[problem]
+        self.maxfev[lane] = source.maxfev[problem]
+        self.nit[lane] = -1
+        self.phase[lane] = AGAIN
+        if not finite:
+            self.finish(lane, NONFINITE)
+        elif self.cost > self.maxfev[lane]:
+            self.finish(lane, MAXFEV)
+
+    cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
+        self.status[lane] = status
+        self.any_finished = True
+
+    cdef void accept(self) noexcept nogil:
+        """Makes every lane's trial point its iterate; a lane whose evaluation failed keeps its last one and ends."""
+        cdef Py_ssize_t lane
+        self.x, self.y = self.y, self.x
+        self.g, self.g_y = self.g_y, self.g
+        self.f, self.f_y = self.f_y, self.f
+        self.has_f, self.has_f_y = self.has_f_y, self.has_f
+        for lane in range(self.live):
+            self.phase[lane] = ITERATE
+            self.want[lane] = self.want_at_iterate
+            self.nit[lane] += 1
+        if self.any_fault:
+            for lane in range(self.live):
+                if self.fault[lane] != RUNNING:
+                    self.take_back(lane)
+                    self.finish(lane, self.fault[lane])
+
+    cdef void take_back(self, Py_ssize_t lane) noexcept nogil:
+        cdef Py_ssize_t i, at
+        for i in range(self.n_dim):
+            at = i * self.capacity + lane
+            self.x[at], self.y[at] = self.y[at], self.x[at]
+            self.g[at], self.g_y[at] = self.g_y[at], self.g[at]
+        self.f[lane], self.f_y[lane] = self.f_y[lane], self.f[lane]
+        self.has_f[lane], self.has_f_y[lane] = self.has_f_y[lane], self.has_f[lane]
+        self.nit[lane] -= 1
+        self.phase[lane] = AGAIN
+
+    cdef void remember_best(self) noexcept nogil:
+        cdef Py_ssize_t i, lane, at
+        for lane in range(self.live):
+            if self.phase[lane] == ITERATE and self.f[lane] < self.best_f[lane]:
+                self.best_f[lane] = self.f[lane]
+                for i in range(self.n_dim):
+                    at = i * self.capacity + lane
+                    self.best_x[at] = self.x[at]
+                    self.best_g[at] = self.g[at]
+
+    cdef void project(self) noexcept nogil:
+        # y = np.clip(y, lower, upper)
+        cdef Py_ssize_t i, lane, at
+        for i in range(self.n_dim):
+            for lane in range(self.live):
+                at = i * self.capacity + lane
+                self.y[at] = min(max(self.y[at], self.lower[at]), self.upper[at])
+
+    cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil:
+        cdef Py_ssize_t i, problem = self.problem[lane]
+        cdef bint use_best = self.keep_best and self.best_f[lane] < INFINITY
+        cdef const double *x = self.best_x if use_best else self.x
+        cdef const double *g = self.best_g if use_best else self.g
+        for i in range(self.n_dim):
+            sink.x[problem, i] = x[i * self.capacity + lane]
+            sink.jac[problem, i] = g[i * self.capacity + lane]
+        if use_best:
+            sink.fun[problem] = self.best_f[lane]
+        else:
+            sink.fun[problem] = self.f[lane] if self.has_f[lane] else NAN
+        sink.nit[problem] = max(self.nit[lane], 0)
+        sink.nfev[problem] = self.nfev[lane]
+        sink.njev[problem] = self.njev[lane]
+        sink.status[problem] = self.status[lane]
+
+    cdef Py_ssize_t culprit(self) noexcept nogil:
+        """The lane whose evaluation raised, or -1 if that is not known."""
+        if self.block.culprit < 0:
+            return -1
+        return self.block_lanes[self.block.culprit % self.n_block_lanes]
+
+    cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil:
+        """Moves the problem of one lane into another."""
+        cdef Py_ssize_t row
+        for row in range(self.n_rows):
+            self.rows[row * self.capacity + lane] = self.rows[row * self.capacity + origin]
+        for row in range(self.n_counter_rows):
+            self.counters[row * self.capacity + lane] = self.counters[row * self.capacity + origin]

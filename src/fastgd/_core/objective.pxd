@@ -1,0 +1,26 @@
+cdef enum:
+    # What a lane can want of an objective, and what an evaluation supplied: a mask.
+    VALUE = 1
+    GRADIENT = 2
+
+
+cdef struct Block:
+    # Points to evaluate, a column each.
+    double *x                   # (n_dim, stride)
+    const Py_ssize_t *problems  # (n_points,) the problem that each column belongs to
+    bint *failed                # (n_points,) set where the user's function failed and the run goes on
+    Py_ssize_t n_failed         # how many of them are set
+    Py_ssize_t culprit          # the column whose evaluation raised, or -1
+    Py_ssize_t n_dim
+    Py_ssize_t n_points
+    Py_ssize_t stride
+
+
+cdef class Objective:
+    cdef readonly bint needs_gil
+    cdef readonly bint has_gradient  # it supplies gradients of its own
+    cdef readonly int gradient_cost  # how many evaluations of the function one of them takes
+    cdef readonly bint owns_points   # its `prepare` provides the memory for the points
+    cdef readonly Py_ssize_t width   # how many points it likes to get in one call
+    cdef int prepare(self, Block *block) except -1 nogil
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil

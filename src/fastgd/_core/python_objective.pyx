@@ -1,0 +1,442 @@
+"""Objectives that are Python functions: of one point, or of a block of points (vectorized NumPy)."""
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.math cimport NAN
+from libc.string cimport memcmp, memcpy, memset
+
+from .objective cimport GRADIENT, VALUE
+
+import numpy as np
+
+cdef extern from *:
+    """
+    /* The head of NumPy's array object, as its ABI has had it since 1.7. Argument compares what it reads here with what
+       the buffer protocol says and does without reuse if they differ. */
+    typedef struct {
+        PyObject_HEAD
+        char *data; int nd; Py_ssize_t *dimensions; Py_ssize_t *strides; PyObject *base; PyObject *descr; int flags;
+    } fastgd_array;
+    #ifdef Py_GIL_DISABLED
+    #define FASTGD_COUNTS_ARE_EXACT 0
+    #else
+    #define FASTGD_COUNTS_ARE_EXACT 1
+    #endif
+    """
+    ctypedef struct fastgd_array:
+        char *data
+        int nd
+        Py_ssize_t *dimensions
+        Py_ssize_t *strides
+        PyObject *descr
+        int flags
+    bint FASTGD_COUNTS_ARE_EXACT
+
+cdef extern from "Python.h":
+    size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    object PyObject_Vectorcall(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
+    PyObject *PyFloat_FromDouble(double value)
+    PyObject *PyTuple_GET_ITEM(object items, Py_ssize_t i)
+    Py_ssize_t Py_REFCNT(PyObject *thing)
+    void Py_XDECREF(PyObject *thing)
+
+cdef object ndarray = np.ndarray
+
+# NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, larger
+# ones leave the cache (`python -m bench.overhead` prints the sweep).
+cdef Py_ssize_t BLOCK_BYTES = 1 << 19
+# NumPy may sum a column of width 1 in another order, and may treat the end of a row with other instructions than its
+# middle: blocks are filled up to a multiple of this width, so that a column's value never depends on its neighbours.
+cdef Py_ssize_t WIDTH_STEP = 32
+
+
+cdef void photograph(Header *header, PyObject *array) noexcept:
+    cdef fastgd_array *head = <fastgd_array *>array
+    cdef int axis
+    header.array = array
+    header.references = Py_REFCNT(array)
+    header.data = head.data
+    header.descr = head.descr
+    header.n_axes = head.nd
+    header.flags = head.flags
+    for axis in range(min(head.nd, 2)):
+        header.shape[axis] = head.dimensions[axis]
+        header.strides[axis] = head.strides[axis]
+
+
+cdef bint has_changed(const Header *header) noexcept:
+    cdef fastgd_array *head = <fastgd_array *>header.array
+    cdef int axis
+    if (head.data != header.data or head.descr != header.descr or head.nd != header.n_axes
+            or head.flags != header.flags):
+        return True
+    for axis in range(min(head.nd, 2)):
+        if head.dimensions[axis] != header.shape[axis] or head.strides[axis] != header.strides[axis]:
+            return True
+    return False
+
+
+cdef tuple present(object array, bint rows, bint unpack):
+    """The arguments under which a function sees an array of points."""
+    if unpack:
+        return tuple(array)
+    return (array.T,) if rows else (array,)
+
+
+cdef class Argument:
+    """The array that a Python function is called with: used again only while nobody else can see it."""
+
+    def __cinit__(self, tuple shape, bint writable, bint rows=False, bint unpack=False):
+        cdef Py_buffer buffer
+        cdef Py_ssize_t i
+        self.array = np.empty(shape)
+        PyObject_GetBuffer(self.array, &buffer, PyBUF_WRITABLE)
+        self.data = <double *>buffer.buf
+        PyBuffer_Release(&buffer)
+        self.array.flags.writeable = writable
+        self.handed = present(self.array, rows, unpack)
+        self.headers = <Header *>PyMem_Malloc((len(self.handed) + 1) * sizeof(Header))
+        if self.headers == NULL:
+            raise MemoryError
+        photograph(&self.headers[0], <PyObject *>self.array)
+        for i in range(len(self.handed)):
+            photograph(&self.headers[i + 1], PyTuple_GET_ITEM(self.handed, i))
+        self.reusable = (FASTGD_COUNTS_ARE_EXACT and self.headers[0].data == <void *>self.data
+                         and self.headers[0].n_axes == len(shape) and self.headers[0].shape[0] == shape[0])
+
+    def __dealloc__(self):
+        PyMem_Free(self.headers)
+
+    cdef bint is_untouched(self) noexcept:
+        cdef Py_ssize_t i
+        if not self.reusable:
+            return False
+        for i in range(len(self.handed) + 1):
+            if Py_REFCNT(self.headers[i].array) != self.headers[i].references or has_changed(&self.headers[i]):
+                return False
+        return True
+
+
+cdef object as_numbers(object result, str what):
+    """A plain float64 array of what the user's function returned, or a TypeError that names its type."""
+    if isinstance(result, np.ma.MaskedArray):
+        raise TypeError(f"{what} must return real numbers, got a masked array")
+    array = np.asarray(result)
+    if array.dtype.kind not in "fiub":
+        found = type(result).__name__ if array.dtype.kind == "O" else f"{type(result).__name__} of dtype {array.dtype}"
+        raise TypeError(f"{what} must return real numbers, got {found}")
+    return array.astype(np.float64, copy=False)
+
+
+cdef double as_value(object result) except? -1.0:
+    """The user's value of one point."""
+    if PyFloat_Check(result):
+        return PyFloat_AS_DOUBLE(result)
+    if isinstance(result, int):
+        return float(result)
+    array = as_numbers(result, "fun")
+    if array.size != 1:
+        raise ValueError(f"fun must return one number for one point, got an array of shape {array.shape}")
+    return array.item()
+
+
+cdef int copy_values(object result, double sign, double *f, Py_ssize_t n) except -1:
+    """f = sign * result, for the values of a block; no broadcasting."""
+    cdef Py_buffer buffer
+    cdef Py_ssize_t j
+    if type(result) is not ndarray or result.dtype != np.float64:
+        result = as_numbers(result, "fun")
+    if result.ndim != 1 or result.shape[0] != n:
+        raise ValueError(f"fun must return one value per point: expected shape ({n},), got {result.shape}")
+    PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
+    for j in range(n):
+        f[j] = sign * (<double *>(<char *>buffer.buf + j * buffer.strides[0]))[0]
+    PyBuffer_Release(&buffer)
+    return 0
+
+
+cdef int copy_gradients(object result, double sign, bint rows, double *g, const Block *block) except -1:
+    """g = sign * result, for the gradients of a block; no broadcasting."""
+    cdef Py_buffer buffer
+    cdef Py_ssize_t i, j
+    cdef char *row
+    cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
+    result = as_numbers(result, "jac")
+    if block.n_points == 1 and result.shape == (block.n_dim,) or block.n_dim == 1 and result.shape == ():
+        result = result.reshape(expected)
+    elif block.n_points == 1 or result.shape != expected:
+        if block.n_points == 1:
+            expected = (block.n_dim,)
+        raise ValueError(f"jac must return the shape of its argument: expected {expected}, got {result.shape}")
+    if rows:
+        result = result.T
+    PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
+    for i in range(block.n_dim):
+        row = <char *>buffer.buf + i * buffer.strides[0]
+        for j in range(block.n_points):
+            g[i * block.stride + j] = sign * (<double *>(row + j * buffer.strides[1]))[0]
+    PyBuffer_Release(&buffer)
+    return 0
+
+
+cdef tuple split_pair(object result):
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise TypeError(f"with jac=True fun must return a pair (value, gradient), got {type(result).__name__}")
+    return tuple(result)
+
+
+cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, double *g) noexcept:
+    cdef Py_ssize_t i
+    if want & VALUE:
+        f[column] = NAN
+    if want & GRADIENT:
+        for i in range(block.n_dim):
+            g[i * block.stride + column] = NAN
+
+
+cdef class PythonObjective(Objective):
+    """What the two kinds have in common.
+
+    `jac` is None, a function, or True when `fun` returns a pair of value and gradient. `sign` is -1 to maximize.
+    """
+
+    def __init__(self, fun, Py_ssize_t n_dim, *, jac=None, tuple args=(), tuple batch_args=(), bint unpack=False,
+                 bint maximize=False, bint record_errors=False):
+        self.needs_gil = True
+        self.has_gradient = jac is not None
+        self.gradient_cost = jac is True
+        self.fun = fun
+        self.jac = jac
+        self.args = args
+        self.batch_args = batch_args
+        self.unpack = unpack
+        self.record_errors = record_errors
+        self.sign = -1.0 if maximize else 1.0
+        self.n_dim = n_dim
+
+
+cdef class Pointwise(PythonObjective):
+    """A Python function of one point: `f(x)`, or `f(*x)` with Python floats when `unpack` is set."""
+
+    def __init__(self, fun, Py_ssize_t n_dim, **options):
+        cdef Py_ssize_t i
+        PythonObjective.__init__(self, fun, n_dim, **options)
+        self.width = 1
+        self.problem = -1
+        cdef Py_ssize_t n_leading = n_dim if self.unpack else 1
+        self.n_arguments = n_leading + len(self.args) + len(self.batch_args)
+        self.stack = <PyObject **>PyMem_Malloc((self.n_arguments + 1) * sizeof(PyObject *))
+        if self.stack == NULL:
+            raise MemoryError
+        memset(self.stack, 0, (self.n_arguments + 1) * sizeof(PyObject *))
+        for i in range(len(self.args)):
+            self.stack[1 + n_leading + i] = <PyObject *>self.args[i]
+
+    def __dealloc__(self):
+        PyMem_Free(self.stack)
+
+    cdef int select_problem(self, Py_ssize_t problem) except -1:
+        cdef Py_ssize_t i, first = 1 + self.n_arguments - len(self.batch_args)
+        self.batch_slices = [values[problem] for values in self.batch_args]
+        for i in range(len(self.batch_args)):
+            self.stack[first + i] = <PyObject *>self.batch_slices[i]
+        self.problem = problem
+        return 0
+
+    cdef object call(self, object function, const double *x):
+        cdef Py_ssize_t i
+        cdef Argument argument
+        cdef PyObject **arguments = self.stack + 1
+        cdef size_t n_arguments = <size_t>self.n_arguments | PY_VECTORCALL_ARGUMENTS_OFFSET
+        if not self.unpack:
+            if self.argument is None or not self.argument.is_untouched():
+                self.argument = Argument((self.n_dim,), True)
+            argument = self.argument
+            memcpy(argument.data, x, self.n_dim * sizeof(double))
+            arguments[0] = <PyObject *>argument.array
+            return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
+        for i in range(self.n_dim):
+            arguments[i] = PyFloat_FromDouble(x[i])
+        try:
+            return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
+        finally:
+            for i in range(self.n_dim):
+                Py_XDECREF(arguments[i])
+
+    cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1:
+        if self.batch_args and block.problems[0] != self.problem:
+            self.select_problem(block.problems[0])
+        if self.jac is True:
+            value, gradient = split_pair(self.call(self.fun, block.x))
+            f[0] = self.sign * as_value(value)
+            copy_gradients(gradient, self.sign, False, g, block)
+            return VALUE | GRADIENT
+        if want & VALUE:
+            f[0] = self.sign * as_value(self.call(self.fun, block.x))
+        if want & GRADIENT:
+            copy_gradients(self.call(self.jac, block.x), self.sign, False, g, block)
+        return want
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef int evaluated = VALUE | GRADIENT if self.has_gradient else VALUE
+        with gil:
+            try:
+                return self.evaluate_point(block, want, f, g)
+            except Exception as error:
+                if self.unpack and isinstance(error, (OverflowError, ZeroDivisionError)):
+                    pass  # how Python's floats say inf or nan
+                elif self.record_errors:
+                    block.failed[0] = True
+                    block.n_failed = 1
+                else:
+                    block.culprit = 0
+                    raise
+                fill_nan(block, 0, evaluated, f, g)
+                return VALUE | GRADIENT if self.jac is True else want
+
+
+cdef class Vectorized(PythonObjective):
+    """A NumPy function of a block of points: `(n_dim, n_points)`, or `(n_points, n_dim)` when `rows` is set.
+
+    The loop writes its points straight into the array that the function gets, which is read-only; a function that
+    wants to write into it is given copies instead.
+    """
+
+    def __init__(self, fun, Py_ssize_t n_dim, bint rows=False, **options):
+        PythonObjective.__init__(self, fun, n_dim, **options)
+        self.rows = rows
+        self.owns_points = True
+        self.lends = True
+        self.width = max(BLOCK_BYTES // (8 * n_dim * WIDTH_STEP), 1) * WIDTH_STEP
+
+    cdef int prepare(self, Block *block) except -1 nogil:
+        block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
+        if block.n_points == block.n_dim:
+            block.n_points += WIDTH_STEP  # a function that mistakes the axes must fail
+        block.stride = block.n_points
+        with gil:
+            if (self.argument is None or self.argument.array.shape[1] != block.n_points
+                    or not self.argument.is_untouched()):
+                self.argument = Argument((block.n_dim, block.n_points), False, self.rows, self.unpack)
+            block.x = self.argument.data
+        return 0
+
+    cdef int select_problems(self, Block *block) except -1:
+        """Takes the columns of batch_args that belong to the block."""
+        cdef Py_ssize_t[::1] known
+        cdef Py_ssize_t size = block.n_points * sizeof(Py_ssize_t)
+        if self.problems is None or len(self.problems) != block.n_points:
+            self.problems = np.full(block.n_points, -1, dtype=np.intp)
+        known = self.problems
+        if memcmp(&known[0], block.problems, size):
+            memcpy(&known[0], block.problems, size)
+            columns = [values[self.problems] for values in self.batch_args]
+            if not self.rows:
+                columns = [np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in columns]
+            for values in columns:
+                values.flags.writeable = False
+            self.batch_columns = tuple(columns)
+        return 0
+
+    cdef int call(self, Block *block, int want, double *f, double *g) except -1:
+        cdef Argument argument = self.argument
+        cdef tuple arguments
+        cdef int supplied = want
+        if self.batch_args:
+            self.select_problems(block)
+        arguments = argument.handed if self.lends else present(argument.array.copy(), self.rows, self.unpack)
+        arguments += self.args
+        if self.batch_args:
+            arguments += self.batch_columns
+        if self.jac is True:
+            value, gradient = split_pair(self.fun(*arguments))
+            copy_values(value, self.sign, f, block.n_points)
+            copy_gradients(gradient, self.sign, self.rows, g, block)
+            supplied = VALUE | GRADIENT
+        else:
+            if want & VALUE:
+                copy_values(self.fun(*arguments), self.sign, f, block.n_points)
+            if want & GRADIENT:
+                copy_gradients(self.jac(*arguments), self.sign, self.rows, g, block)
+        return supplied
+
+    cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1:
+        try:
+            want = self.call(block, want, f, g)
+        except Exception as error:
+            if not (self.lends and is_about_writing(error)):
+                return self.isolate(block, want, f, g, error)
+            self.lends = False
+            return self.evaluate_block(block, want, f, g)
+        if self.lends and not self.argument.is_untouched():
+            self.move_points(block)
+        return want
+
+    cdef int move_points(self, Block *block) except -1:
+        """Leaves the present array to whoever holds it, and goes on in a new one."""
+        cdef Argument replacement = Argument((block.n_dim, block.n_points), False, self.rows, self.unpack)
+        memcpy(replacement.data, block.x, block.n_dim * block.n_points * sizeof(double))
+        self.argument = replacement
+        block.x = replacement.data
+        return 0
+
+    cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1:
+        """Makes the block consist of the given columns of (n_dim, n) points."""
+        cdef double[:, ::1] chosen = np.ascontiguousarray(points[:, columns])
+        cdef Py_ssize_t[::1] numbers = problems[columns]
+        memcpy(block.x, &chosen[0, 0], block.n_dim * block.n_points * sizeof(double))
+        memcpy(<void *>block.problems, &numbers[0], block.n_points * sizeof(Py_ssize_t))
+        return 0
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        with gil:
+            return self.evaluate_block(block, want, f, g)
+
+    cdef list find_failing(self, Block *block, int want, double *f, double *g, object points, object problems,
+                           list columns):
+        """Those of the columns whose points make the function raise, found by halving at the block's own width."""
+        self.load_columns(block, points, problems, np.resize(np.array(columns, dtype=np.intp), block.n_points))
+        try:
+            self.call(block, want, f, g)
+            return []
+        except Exception:
+            if len(columns) == 1:
+                return columns
+        half = len(columns) // 2
+        found = self.find_failing(block, want, f, g, points, problems, columns[:half])
+        if found and not self.record_errors:
+            return found  # the lowest problem is named
+        return found + self.find_failing(block, want, f, g, points, problems, columns[half:])
+
+    cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1:
+        """After an error: evaluates what can be evaluated, or raises the error and says which column it was."""
+        cdef Py_ssize_t column
+        cdef bint lends = self.lends
+        self.move_points(block)
+        self.lends = False
+        points = self.argument.array.copy()
+        problems = np.array([block.problems[column] for column in range(block.n_points)], dtype=np.intp)
+        by_problem = np.argsort(problems, kind="stable").tolist()
+        failing = self.find_failing(block, want, f, g, points, problems, by_problem)
+        if not failing or not self.record_errors:
+            block.culprit = failing[0] if failing else -1
+            raise error
+        columns = np.arange(block.n_points)
+        good = np.setdiff1d(columns, failing)
+        if good.size:
+            columns[failing] = good[0]
+            self.load_columns(block, points, problems, columns)
+            want = self.call(block, want, f, g)
+        for column in failing:
+            block.failed[column] = True
+            fill_nan(block, column, VALUE | GRADIENT if self.has_gradient else VALUE, f, g)
+        block.n_failed = len(failing)
+        self.load_columns(block, points, problems, np.arange(block.n_points))
+        self.lends = lends
+        return want
+
+
+def is_about_writing(error):
+    """Whether an error complains that an array is read-only: NumPy, Cython and numba say so in their own words."""
+    text = str(error)
+    return isinstance(error, (ValueError, TypeError)) and ("read-only" in text or "readonly" in text)

@@ -1,0 +1,125 @@
+"""When a problem ends: `Status`, and the tests at an iterate."""
+from enum import IntEnum
+
+from libc.math cimport fabs
+
+from .lanes cimport ITERATE, STUCK, Lanes
+
+
+class Status(IntEnum):
+    """Why a problem ended; it succeeded if its status is not negative.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.minimize(lambda x: (x - 2)**2, 0.0, learning_rate=0.4).status
+    <Status.GTOL: 0>
+    """
+
+    GTOL = 0
+    XTOL = 1
+    FTOL = 2
+    FTARGET = 3
+    STALLED = -1
+    MAXITER = -2
+    NONFINITE = -3
+    CALLBACK = -4
+    MAXFEV = -5
+    MAXTIME = -6
+    STEP_UNDERFLOW = -7
+    EXCEPTION = -8
+    UNBOUNDED = -9
+
+    @property
+    def message(self):
+        """What the status means, in a sentence."""
+        return MESSAGES[self]
+
+
+Status.__module__ = "fastgd"
+
+MESSAGES = {
+    Status.GTOL: "Converged: no component of the gradient exceeds gtol.",
+    Status.XTOL: "Converged: the last step changed no coordinate by more than xtol.",
+    Status.FTOL: "Converged: the last step decreased the function by no more than ftol.",
+    Status.FTARGET: "The function value reached ftarget.",
+    Status.STALLED: "No further decrease of the function was possible.",
+    Status.MAXITER: "The maximum number of iterations was reached.",
+    Status.NONFINITE: "The function, its gradient or the next point was not finite; x is the last good point.",
+    Status.CALLBACK: "The callback raised StopIteration.",
+    Status.MAXFEV: "The next iteration would need more function evaluations than maxfev allows.",
+    Status.MAXTIME: "The time limit was reached.",
+    Status.STEP_UNDERFLOW: "The difference step is too small: x + h or x - h equals x in some coordinate.",
+    Status.EXCEPTION: "The objective raised an exception; x is the last good point.",
+    Status.UNBOUNDED: "The function is unbounded below: it returned -inf.",
+}
+
+
+cdef void measure_gradients(Lanes lanes) noexcept nogil:
+    """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient."""
+    cdef Py_ssize_t i, lane, at
+    cdef double projected
+    cdef double *norm = lanes.norm
+    cdef double *g
+    for lane in range(lanes.live):
+        norm[lane] = 0.0
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity
+        if lanes.bounded:
+            # norm = max(norm, abs(x - clip(x - g, lower, upper)))
+            for lane in range(lanes.live):
+                projected = min(max(lanes.x[at + lane] - lanes.g[at + lane], lanes.lower[at + lane]),
+                                lanes.upper[at + lane])
+                projected = fabs(lanes.x[at + lane] - projected)
+                norm[lane] = projected if projected > norm[lane] else norm[lane]
+        else:
+            # norm = max(norm, abs(g))
+            g = lanes.g + at
+            for lane in range(lanes.live):
+                norm[lane] = fabs(g[lane]) if fabs(g[lane]) > norm[lane] else norm[lane]
+
+
+cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    """|x - x_before| <= xtol * max(1, |x|) in every coordinate."""
+    cdef Py_ssize_t i, at
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        if not fabs(lanes.x[at] - lanes.y[at]) <= lanes.xtol[lane] * max(1.0, fabs(lanes.x[at])):
+            return False
+    return True
+
+
+cdef bint fell_at_most_ftol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    """0 < f_before - f <= ftol * max(1, |f|)."""
+    cdef double fall = lanes.f_y[lane] - lanes.f[lane]
+    return (lanes.has_f[lane] and lanes.has_f_y[lane] and fall > 0.0
+            and fall <= lanes.ftol[lane] * max(1.0, fabs(lanes.f[lane])))
+
+
+cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    if lanes.norm[lane] <= lanes.gtol[lane]:
+        return GTOL
+    if lanes.phase[lane] == STUCK:
+        return STALLED
+    if lanes.nit[lane] > 0 and lanes.xtol[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
+        return XTOL
+    if lanes.nit[lane] > 0 and fell_at_most_ftol(lanes, lane):
+        return FTOL
+    if lanes.has_f[lane] and lanes.f[lane] <= lanes.ftarget[lane]:
+        return FTARGET
+    if lanes.nit[lane] >= lanes.maxiter[lane]:
+        return MAXITER
+    if lanes.nfev[lane] + lanes.cost > lanes.maxfev[lane]:
+        return MAXFEV
+    return RUNNING
+
+
+cdef void test(Lanes lanes) noexcept nogil:
+    """Ends the lanes that are at an iterate, or stuck, and meet a criterion."""
+    cdef Py_ssize_t lane, status
+    measure_gradients(lanes)
+    for lane in range(lanes.live):
+        if lanes.status[lane] == RUNNING and (lanes.phase[lane] == ITERATE or lanes.phase[lane] == STUCK):
+            status = decide(lanes, lane)
+            if status != RUNNING:
+                lanes.finish(lane, status)

@@ -1,0 +1,70 @@
+"""Gradients by themselves."""
+
+import numpy as np
+
+from ._core.descent import gradient as core_gradient
+from ._core.stopping import Status
+from ._inputs import as_batch_args, as_bounds, as_choice, as_points, require_finite, with_suggestions
+from ._objective import as_objective
+from .difference import Difference
+
+
+@with_suggestions()
+def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vectorized=False, unpack=False,
+             batch_args=()):
+    """Gradient of a function by central differences, at one point or at many.
+
+    Parameters
+    ----------
+    fun : callable
+        The function, as in `minimize`: ``fun(x, *args, *batch_args) -> float``, or vectorized.
+    x : float or array_like, shape (n_dim,) or (..., n_dim)
+        Where to take the gradient; rows are points.
+    args : tuple, optional
+        Further arguments of `fun`.
+    method : {"3-point"}
+        The formula, ``(f(x + h) - f(x - h)) / (2h)``.
+    step : float, optional
+        The absolute step h, in units of x. By default it is chosen from x, see `Difference`.
+    bounds : (lower, upper) or scipy.optimize.Bounds, optional
+        `fun` is never called outside; near a bound the formula is one-sided.
+    vectorized : bool or "rows", default False
+        As in `minimize`.
+    unpack : bool, default False
+        Call ``fun(*x)``.
+    batch_args : tuple of array_like, optional
+        Arrays whose leading axes are those of `x` without the last.
+
+    Returns
+    -------
+    float or ndarray
+        The gradient, of the shape of `x`. It is not finite where `fun` is not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument or what `fun` returns has the wrong type or shape, or if ``x + step == x``.
+
+    References
+    ----------
+    .. [1] W. H. Press, S. A. Teukolsky, W. T. Vetterling, B. P. Flannery, "Numerical Recipes", 3rd edition,
+       Cambridge University Press, 2007, section 5.7.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.gradient(lambda x: x[0]**2 + x[0] * x[1], [3.0, 4.0]).round(8)
+    array([10.,  3.])
+    """
+    as_choice(method, "method", ("3-point",))
+    points = as_points(x, "x")
+    if len(points.shape) <= 1:
+        require_finite(points, "x")
+    lower, upper = as_bounds(bounds, points, "x")
+    objective, difference = as_objective(fun, points, as_batch_args(batch_args, points), args=args,
+                                         jac=Difference(step), vectorized=vectorized, unpack=unpack)
+    slopes = np.empty(points.rows.shape)
+    fault = core_gradient(objective, difference, points.rows, slopes, lower, upper)
+    if fault == Status.STEP_UNDERFLOW:
+        raise ValueError(f"the step {step} is too small: x + h or x - h equals x in some coordinate")
+    return slopes.reshape(points.shape) if points.shape else slopes.item()

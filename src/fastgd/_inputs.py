@@ -1,0 +1,194 @@
+"""The user's numbers and arrays, checked and in the form in which the core reads them."""
+
+import difflib
+import functools
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Points:
+    """Where problems start: a row each, and the shape they came in."""
+
+    rows: np.ndarray  # (n_problems, n_dim) float64
+    shape: tuple[int, ...]  # of what the user gave: (), (n_dim,) or (..., n_dim)
+
+    @property
+    def batch_shape(self):
+        return self.shape[:-1]
+
+    @property
+    def n_problems(self):
+        return self.rows.shape[0]
+
+    @property
+    def n_dim(self):
+        return self.rows.shape[1]
+
+
+def as_real_array(value, name):
+    """An array of real numbers, or a TypeError that names what came instead."""
+    if value is None:
+        raise TypeError(f"{name} must be real numbers, got None")
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array")
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
+    return array
+
+
+def as_points(x, name):
+    """Points of shape (n_dim,) or (..., n_dim), or a scalar."""
+    array = as_real_array(x, name)
+    n_dim = array.shape[-1] if array.ndim else 1
+    if n_dim == 0:
+        raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {array.shape}")
+    n_bytes = 8 * array.size
+    if 2 * n_bytes > sys.maxsize:
+        raise OverflowError(f"{name} of shape {array.shape} is too large: its size overflows")
+    try:
+        array = np.require(array, np.float64, "A").reshape(-1, n_dim)
+    except MemoryError:
+        raise MemoryError(f"{name} of shape {array.shape} needs {n_bytes} bytes as float64") from None
+    return Points(array, np.shape(x))
+
+
+def require_finite(points, name):
+    """For a single problem; in a batch the problem's status says that it could not start."""
+    bad = ~np.isfinite(points.rows[0])
+    if bad.any():
+        i = int(bad.argmax())
+        where = f"{name}[{i}]" if points.shape else name
+        raise ValueError(f"{name} must be finite, got {where} = {points.rows[0, i]}")
+
+
+def as_float(value, name, *, minimum=0.0, open_below=False):
+    """A finite number that is not below (or, if open, is above) the minimum."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    check_range(np.asarray(value, dtype=np.float64), name, minimum, np.inf, open_below)
+    return float(value)
+
+
+def check_range(array, name, minimum, below, open_below):
+    inside = (array > minimum if open_below else array >= minimum) & (array < below)  # so that nan fails
+    if not inside.all():
+        index = np.unravel_index(int(np.argmin(inside)), array.shape)
+        where = f"{name}[{', '.join(map(str, index))}]" if index else name
+        bracket = "<" if open_below else "<="
+        raise ValueError(f"{name} must satisfy {minimum:g} {bracket} {name} < {below:g}, got {where} = {array[index]}")
+
+
+def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=False):
+    """A float64 for every problem, from a number or an array that broadcasts to the batch's shape."""
+    array = as_real_array(value, name).astype(np.float64)
+    check_range(array, name, minimum, below, open_below)
+    return spread(array, name, points)
+
+
+def count_per_problem(value, name, points, minimum):
+    """An integer for every problem; None means no limit."""
+    if value is None:
+        value = np.iinfo(np.intp).max
+    array = as_real_array(value, name)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be an integer, got {value!r}" if array.ndim == 0 else
+                        f"{name} must be integers, got dtype {array.dtype}")
+    if (array < minimum).any():
+        raise ValueError(f"{name} must be at least {minimum}, got {array.min()}")
+    return spread(array.astype(np.intp), name, points)
+
+
+def spread(array, name, points):
+    try:
+        return np.broadcast_to(array, points.batch_shape).reshape(points.n_problems)
+    except ValueError:
+        raise ValueError(f"{name} of shape {array.shape} does not broadcast to the batch's shape "
+                         f"{points.batch_shape}") from None
+
+
+def as_bounds(bounds, points, name):
+    """Lower and upper bounds as arrays of the points' shape, or (None, None)."""
+    if bounds is None:
+        return None, None
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        bounds = (bounds.lb, bounds.ub)
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+        raise ValueError("bounds must be a pair (lower, upper), each broadcastable to the shape of "
+                         f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__}")
+    lower, upper = (
+        one_bound(-np.inf if bounds[0] is None else bounds[0], "lower", points, name),
+        one_bound(np.inf if bounds[1] is None else bounds[1], "upper", points, name),
+    )
+    for wrong, what in (
+        (np.isnan(lower) | np.isnan(upper), "bounds must not be nan"),
+        (lower > upper, "a lower bound is above the upper bound"),
+        ((points.rows < lower) | (points.rows > upper), f"{name} must be inside the bounds"),
+    ):
+        if wrong.any():
+            at = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            index = np.unravel_index(int(wrong.argmax()), points.shape)
+            raise ValueError(f"{what}: at index ({', '.join(map(str, index))}) lower = {lower[at]}, "
+                             f"upper = {upper[at]}, {name} = {points.rows[at]}")
+    return lower, upper
+
+
+def one_bound(bound, side, points, name):
+    array = as_real_array(bound, f"the {side} bound").astype(np.float64)
+    try:
+        return np.broadcast_to(array, points.shape).reshape(points.rows.shape)
+    except ValueError:
+        raise ValueError(f"the {side} bound of shape {array.shape} does not broadcast to the shape of {name}, "
+                         f"{points.shape}") from None
+
+
+def as_batch_args(batch_args, points):
+    """One array per argument, (n_problems, ...), that cannot be written to."""
+    if not isinstance(batch_args, (tuple, list)):
+        raise TypeError(f"batch_args must be a tuple of arrays, got {type(batch_args).__name__}")
+    arrays = []
+    for number, values in enumerate(batch_args):
+        array = np.asarray(values)
+        if array.shape[: len(points.batch_shape)] != points.batch_shape:
+            raise ValueError(f"the leading axes of batch_args[{number}] must be the batch: expected "
+                             f"{(*points.batch_shape, '...')}, got {array.shape}")
+        array = array.reshape(points.n_problems, *array.shape[len(points.batch_shape):]).view()
+        array.flags.writeable = False
+        arrays.append(array)
+    return tuple(arrays)
+
+
+def as_choice(value, name, choices):
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
+                         + did_you_mean(value, choices))
+    return value
+
+
+def did_you_mean(word, choices):
+    close = difflib.get_close_matches(str(word), list(map(str, choices)), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def with_suggestions(options_of=None):
+    """Makes a misspelled keyword a TypeError that names the right one; the keywords may be another function's."""
+
+    def decorate(function):
+        code = getattr(options_of, "__wrapped__", function).__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        known = frozenset(names)
+
+        @functools.wraps(function)
+        def checked(*args, **kwargs):
+            if not known.issuperset(kwargs):
+                word = next(word for word in kwargs if word not in known)
+                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {word!r}"
+                                + did_you_mean(word, names))
+            return function(*args, **kwargs)
+
+        return checked
+
+    return decorate

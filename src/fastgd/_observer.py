@@ -1,0 +1,110 @@
+"""Looking at a run: the user's callback, and recorded paths."""
+
+import numpy as np
+
+from .result import Iterate, Trace
+
+#: A path that grows longer than this is thinned to every second of its points.
+LONGEST_TRACE = 10_000
+#: The largest batch of which every problem is traced without being named.
+MOST_TRACED = 1_000
+
+
+class Observer:
+    """Called by the loop at every iterate of the problems it watches; returns true to end a problem."""
+
+    def __init__(self, points, callback, trace, sign):
+        self.shape = points.shape
+        self.batch_shape = points.batch_shape
+        self.sign = sign
+        self.callback = callback
+        self.wants_state = callback is not None and takes_intermediate_result(callback)
+        self.every, traced = read_trace(trace, points)
+        self.paths = {problem: Path(self.every) for problem in traced}
+        self.watched = None
+        if callback is None:
+            self.watched = np.zeros(points.n_problems, dtype=np.uint8)
+            self.watched[traced] = 1
+
+    def __call__(self, problem, nit, nfev, x, fun, jac):
+        fun = self.sign * fun
+        jac = self.sign * jac
+        if self.shape == ():
+            x, jac = x.item(), jac.item()
+        path = self.paths.get(problem)
+        if path is not None:
+            path.add(nit, x, fun, jac)
+        if self.callback is None or nit == 0:
+            return False
+        try:
+            if self.wants_state:
+                self.callback(intermediate_result=Iterate(x, fun, jac, nit, nfev, self.name(problem)))
+            else:
+                self.callback(x)
+        except StopIteration:
+            return True
+        return False
+
+    def name(self, problem):
+        """A problem's index in the batch: an int, or a tuple of them."""
+        if len(self.batch_shape) <= 1:
+            return problem
+        return tuple(int(i) for i in np.unravel_index(problem, self.batch_shape))
+
+    def traces(self):
+        """What was recorded, as the result shows it."""
+        if not self.every:
+            return None
+        if len(self.shape) <= 1:
+            return self.paths[0].as_trace()
+        return {self.name(problem): path.as_trace() for problem, path in self.paths.items()}
+
+
+class Path:
+    """Points of one problem, thinned so that the memory stays bounded."""
+
+    def __init__(self, every):
+        self.every = every
+        self.points = []
+
+    def add(self, nit, x, fun, jac):
+        if nit % self.every == 0:
+            self.points.append((nit, x, fun, jac))
+            if len(self.points) > LONGEST_TRACE:
+                self.every *= 2
+                self.points = [point for point in self.points if point[0] % self.every == 0]
+
+    def as_trace(self):
+        nit, x, fun, jac = zip(*self.points, strict=True) if self.points else ((), (), (), ())
+        return Trace(np.array(nit, dtype=np.intp), np.array(x), np.array(fun), np.array(jac))
+
+
+def takes_intermediate_result(callback):
+    """SciPy's convention: a callback whose only parameter has that name gets the state, any other gets x."""
+    from inspect import signature
+
+    if not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
+    try:
+        return set(signature(callback).parameters) == {"intermediate_result"}
+    except ValueError:  # a builtin without a signature
+        return False
+
+
+def read_trace(trace, points):
+    """How many iterations lie between recorded points (0: none are), and of which problems."""
+    every, problems = trace if isinstance(trace, tuple) and len(trace) == 2 else (trace, None)
+    if isinstance(every, bool) or not isinstance(every, (int, np.integer)):
+        raise TypeError(f"trace must be an integer or a pair (integer, problems), got {trace!r}")
+    if every < 0:
+        raise ValueError(f"trace must not be negative, got {every}")
+    if not every:
+        return 0, []
+    if problems is None:
+        if points.n_problems > MOST_TRACED:
+            raise ValueError(f"tracing {points.n_problems} problems needs much memory: name those you want to see, "
+                             f"trace=({every}, [0, 1, 2])")
+        return int(every), range(points.n_problems)
+    numbers = np.arange(points.n_problems).reshape(points.batch_shape)
+    chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]
+    return int(every), np.array(chosen, dtype=np.intp).ravel().tolist()

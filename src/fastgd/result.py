@@ -1,0 +1,195 @@
+"""What a run returns."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ._core.stopping import Status
+
+__all__ = ["Iterate", "Result", "Status", "Trace"]
+
+
+class Record:
+    """Attributes that can also be had by key, as in SciPy's results."""
+
+    def keys(self):
+        """The names of the fields."""
+        return [field.name for field in fields(self)]
+
+    def __getitem__(self, key):
+        if key not in self.keys():
+            raise KeyError(key)
+        return getattr(self, key)
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate(Record):
+    """The state of one problem after an iteration, as callbacks get it."""
+
+    x: Any
+    fun: float
+    jac: Any
+    nit: int
+    nfev: int
+    problem: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Trace(Record):
+    """The path of one problem.
+
+    Attributes
+    ----------
+    nit : ndarray, shape (n,)
+        The iterations that were recorded; 0 is the start.
+    x : ndarray, shape (n, n_dim), or (n,) for a scalar problem
+        The points.
+    fun : ndarray, shape (n,)
+        The values there.
+    jac : ndarray, of the shape of x
+        The gradients there.
+    """
+
+    nit: np.ndarray
+    x: np.ndarray
+    fun: np.ndarray
+    jac: np.ndarray
+
+    def __len__(self):
+        return len(self.nit)
+
+    def __repr__(self):
+        return f"<Trace of {len(self)} points, iterations {self.nit[0]} to {self.nit[-1]}>" if len(self) else "<Trace>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result(Record):
+    """The minimum of one problem, or of every problem of a batch.
+
+    Fields can be read as attributes (``result.x``) and by key (``result["x"]``). For a batch, ``result[i]`` is the
+    result of problem i, and a slice or mask gives a smaller batch.
+
+    Attributes
+    ----------
+    x : float or ndarray, shape (n_dim,) or (..., n_dim)
+        The solution, of the shape of x0.
+    fun : float or ndarray of the batch's shape
+        The value there.
+    jac : float or ndarray, of the shape of x
+        The gradient there; nan where none could be had.
+    nit : int or ndarray
+        Iterations.
+    nfev : int or ndarray
+        Points at which the function was called.
+    njev : int or ndarray
+        Gradients, whether by differences or the user's.
+    status : Status or ndarray of int
+        Why the problem ended.
+    trace : Trace, dict or None
+        The recorded paths: of the single problem, or by problem of a batch.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 1)**2, [[0.0], [5.0]], learning_rate=0.4)
+    >>> result.success
+    array([ True,  True])
+    >>> result[1].status
+    <Status.GTOL: 0>
+    """
+
+    x: Any
+    fun: Any
+    jac: Any
+    nit: Any
+    nfev: Any
+    njev: Any
+    status: Any
+    trace: Any = None
+    maximized: bool = False
+
+    @property
+    def success(self):
+        """Whether the status is one of convergence: bool, or an array of them."""
+        return self.status >= 0
+
+    @property
+    def message(self):
+        """The status in words: str, or an array of them."""
+        if self.is_single:
+            return self.status.message
+        messages = np.empty(self.status.shape, dtype=object)
+        messages.flat = [Status(code).message for code in self.status.flat]
+        return messages
+
+    @property
+    def is_single(self):
+        """Whether this is the result of one problem."""
+        return np.ndim(self.fun) == 0
+
+    @property
+    def best(self):
+        """The single result with the lowest function value; with the highest one from `maximize`."""
+        if self.is_single:
+            return self
+        if not np.size(self.fun):
+            raise ValueError("an empty batch has no best result")
+        heights = -self.fun if self.maximized else self.fun
+        heights = np.where(np.isnan(heights), np.inf, heights)
+        return self[np.unravel_index(int(heights.argmin()), heights.shape)]
+
+    def keys(self):
+        """The names of the fields."""
+        return ["x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "message", "trace"]
+
+    def __getitem__(self, key):
+        if isinstance(key, str):
+            return super().__getitem__(key)
+        if self.is_single:
+            raise TypeError("the result of a single problem has no problems to index; its fields have names")
+        problems = np.arange(self.fun.size).reshape(self.fun.shape)[key]
+        rows = {name: getattr(self, name).reshape(self.fun.size, -1)[problems] for name in ("x", "jac")}
+        numbers = {name: getattr(self, name).reshape(-1)[problems] for name in ("fun", "nit", "nfev", "njev", "status")}
+        if np.ndim(problems):
+            return replace(self, **rows, **numbers, trace=None)
+        numbers = {name: value.item() for name, value in numbers.items()}
+        numbers["status"] = Status(numbers["status"])
+        index = np.unravel_index(int(problems), self.fun.shape)
+        trace = (self.trace or {}).get(tuple(map(int, index)) if len(index) > 1 else int(index[0]))
+        return replace(self, **rows, **numbers, trace=trace)
+
+    def __repr__(self):
+        lines = self._describe_single() if self.is_single else self._describe_batch()
+        width = max(map(len, lines))
+        with np.printoptions(threshold=12, edgeitems=3, linewidth=100):
+            return "\n".join(f"{name:>{width}}: {value}" for name, value in lines.items())
+
+    def _describe_single(self):
+        return {
+            "message": self.message,
+            "success": self.success,
+            "status": f"{self.status.name} ({self.status:d})",
+            "fun": self.fun,
+            "x": self.x,
+            "jac": self.jac,
+            "nit": self.nit,
+            "nfev": self.nfev,
+            "njev": self.njev,
+        }
+
+    def _describe_batch(self):
+        lines = {"problems": f"{self.fun.size} of {self.x.shape[-1]} dimensions, batch shape {self.fun.shape}"}
+        if not self.fun.size:
+            return lines
+        lines["success"] = f"{np.count_nonzero(self.success)} of {self.fun.size}"
+        codes, counts = np.unique(self.status, return_counts=True)
+        for code, count in sorted(zip(codes.tolist(), counts.tolist(), strict=True), key=lambda pair: -pair[1]):
+            lines[Status(code).name] = f"{count}  {Status(code).message}"
+        for name in ("fun", "nit", "nfev"):
+            known = getattr(self, name)[~np.isnan(self.fun)]
+            if known.size:
+                lines[name] = f"{known.min():.6g} to {known.max():.6g}, median {np.median(known):.6g}"
+        best = self.best
+        lines["best"] = f"fun = {best.fun:.6g} at x = {best.x}"
+        return lines
