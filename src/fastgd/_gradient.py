@@ -4,7 +4,7 @@ import numpy as np
 
 from ._core.descent import gradient as core_gradient
 from ._core.stopping import Status
-from ._inputs import as_batch_args, as_bounds, as_choice, as_points, require_finite, with_suggestions
+from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
 from ._objective import as_objective
 from .difference import Difference
 
@@ -38,7 +38,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     Returns
     -------
     float or ndarray
-        The gradient, of the shape of `x`. It is not finite where `fun` is not.
+        The gradient, of the shape of `x`. It is not finite where `fun` is not, and nan at rows of `x` that are not
+        finite.
 
     Raises
     ------
@@ -58,13 +59,14 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     """
     as_choice(method, "method", ("3-point",))
     points = as_points(x, "x")
-    if len(points.shape) <= 1:
-        require_finite(points, "x")
     lower, upper = as_bounds(bounds, points, "x")
-    objective, difference = as_objective(fun, points, as_batch_args(batch_args, points), args=args,
-                                         jac=Difference(step), vectorized=vectorized, unpack=unpack)
+    objective, difference = as_objective(fun, points, args, None if step is None else Difference(step), vectorized,
+                                         unpack, batch_args)
     slopes = np.empty(points.rows.shape)
     fault = core_gradient(objective, difference, points.rows, slopes, lower, upper)
-    if fault == Status.STEP_UNDERFLOW:
-        raise ValueError(f"the step {step} is too small: x + h or x - h equals x in some coordinate")
+    if fault:
+        if len(points.shape) <= 1:
+            require_finite(points, "x")
+        if fault == Status.STEP_UNDERFLOW:
+            raise ValueError(f"the step {step} is too small: x + h or x - h equals x in some coordinate")
     return slopes.reshape(points.shape) if points.shape else slopes.item()

@@ -3,38 +3,36 @@
 import difflib
 import functools
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 
 
-@dataclass(frozen=True)
 class Points:
     """Where problems start: a row each, and the shape they came in."""
 
-    rows: np.ndarray  # (n_problems, n_dim) float64
-    shape: tuple[int, ...]  # of what the user gave: (), (n_dim,) or (..., n_dim)
+    __slots__ = ("n_dim", "n_problems", "rows", "shape")
+
+    def __init__(self, rows, shape):
+        self.rows = rows  # (n_problems, n_dim) float64
+        self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
+        self.n_problems, self.n_dim = rows.shape
 
     @property
     def batch_shape(self):
+        """The leading axes."""
         return self.shape[:-1]
-
-    @property
-    def n_problems(self):
-        return self.rows.shape[0]
-
-    @property
-    def n_dim(self):
-        return self.rows.shape[1]
 
 
 def as_real_array(value, name):
     """An array of real numbers, or a TypeError that names what came instead."""
     if value is None:
         raise TypeError(f"{name} must be real numbers, got None")
-    if isinstance(value, np.ma.MaskedArray):
+    if type(value) is np.ndarray:
+        array = value
+    elif isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array")
-    array = np.asarray(value)
+    else:
+        array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
     return array
@@ -43,17 +41,18 @@ def as_real_array(value, name):
 def as_points(x, name):
     """Points of shape (n_dim,) or (..., n_dim), or a scalar."""
     array = as_real_array(x, name)
-    n_dim = array.shape[-1] if array.ndim else 1
+    shape = array.shape
+    n_dim = shape[-1] if shape else 1
     if n_dim == 0:
-        raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {array.shape}")
-    n_bytes = 8 * array.size
-    if 2 * n_bytes > sys.maxsize:
-        raise OverflowError(f"{name} of shape {array.shape} is too large: its size overflows")
+        raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
+    if 2 * 8 * array.size > sys.maxsize:  # the answers are a point and a gradient
+        raise OverflowError(f"{name} of shape {shape} is too large: its size overflows")
     try:
-        array = np.require(array, np.float64, "A").reshape(-1, n_dim)
+        if array.dtype != np.float64 or not array.flags.aligned:
+            array = np.require(array, np.float64, "A")
+        return Points(array.reshape(-1, n_dim), shape)
     except MemoryError:
-        raise MemoryError(f"{name} of shape {array.shape} needs {n_bytes} bytes as float64") from None
-    return Points(array, np.shape(x))
+        raise MemoryError(f"{name} of shape {shape} needs {8 * array.size} bytes as float64") from None
 
 
 def require_finite(points, name):
@@ -149,6 +148,8 @@ def as_batch_args(batch_args, points):
     """One array per argument, (n_problems, ...), that cannot be written to."""
     if not isinstance(batch_args, (tuple, list)):
         raise TypeError(f"batch_args must be a tuple of arrays, got {type(batch_args).__name__}")
+    if not batch_args:
+        return ()
     arrays = []
     for number, values in enumerate(batch_args):
         array = np.asarray(values)

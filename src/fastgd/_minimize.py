@@ -6,7 +6,6 @@ from ._core.descent import run
 from ._core.lanes import Sink, Source
 from ._core.update import GradientDescent as GradientDescentRule
 from ._inputs import (
-    as_batch_args,
     as_bounds,
     as_choice,
     as_float,
@@ -160,16 +159,14 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__wrapped__.__kwdefaults__, **options})
 
 
-def _solve(fun, x0, args, maximized, *, batch_args, bounds, on_error, callback, trace, **options):
+def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **options):
     points = as_points(x0, "x0")
     if len(points.shape) <= 1:
         require_finite(points, "x0")
     bounds = as_bounds(bounds, points, "x0")
     as_choice(on_error, "on_error", ("raise", "record"))
-    objective, difference = as_objective(
-        fun, points, as_batch_args(batch_args, points), args=args, jac=options["jac"],
-        vectorized=options["vectorized"], unpack=options["unpack"], maximize=maximized,
-        record_errors=on_error == "record")
+    objective, difference = as_objective(fun, points, args, options["jac"], options["vectorized"], options["unpack"],
+                                         options["batch_args"], maximized, on_error == "record")
     sign = -1.0 if maximized else 1.0
     source = _as_source(points, bounds, sign, options)
     maxtime = options["maxtime"]

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, NAN, isfinite, isnan
 from .difference cimport CentralDifference, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
 from .objective cimport GRADIENT, VALUE, Objective
-from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, test
+from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, NONFINITE, RUNNING, test
 from .update cimport Rule
 
 import numpy as np
@@ -158,26 +158,30 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
     return 0
 
 
-def gradient(Objective objective not None, CentralDifference difference not None, const double[:, ::1] points,
+def gradient(Objective objective not None, CentralDifference difference not None, const double[:, :] points,
              double[:, ::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
-    """Gradients at (n, n_dim) points; returns the lowest Status of what went wrong, or 0."""
+    """Gradients at (n, n_dim) points, nan where those are not finite; returns the lowest Status of a fault, or 0."""
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
-    cdef Py_ssize_t i, lane, begin = 0, n = points.shape[0]
+    cdef Py_ssize_t i, lane, problem, n = points.shape[0]
     cdef Py_ssize_t worst = 0
     needs.state_rows = 0
     needs.bounded = lower is not None
     needs.keep_best = needs.values = False
     lanes.allocate(points.shape[1], min(objective.width, n), objective, needs)
-    while begin < n:
-        lanes.live = min(lanes.capacity, n - begin)
-        for lane in range(lanes.live):
-            lanes.place(lane, begin + lane, points, lower, upper)
-            lanes.want[lane] = GRADIENT
-        difference.evaluate(lanes, objective)
-        for lane in range(lanes.live):
-            worst = min(worst, lanes.fault[lane])
+    for problem in range(n):
+        if lanes.place(lanes.live, problem, points, lower, upper):
+            lanes.want[lanes.live] = GRADIENT
+            lanes.live += 1
+        else:
+            worst = min(worst, NONFINITE)
             for i in range(lanes.n_dim):
-                out[begin + lane, i] = lanes.g_y[i * lanes.capacity + lane]
-        begin += lanes.live
+                out[problem, i] = NAN
+        if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
+            difference.evaluate(lanes, objective)
+            for lane in range(lanes.live):
+                worst = min(worst, lanes.fault[lane])
+                for i in range(lanes.n_dim):
+                    out[lanes.problem[lane], i] = lanes.g_y[i * lanes.capacity + lane]
+            lanes.live = 0
     return worst

@@ -9,7 +9,7 @@ from .stopping cimport EXCEPTION, NONFINITE, RUNNING, STEP_UNDERFLOW, UNBOUNDED
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
-cdef double RELATIVE_STEP = 2.0 ** (-52 / 3)
+cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
 
 
 cdef inline double nearest_power_of_two(double value) noexcept nogil:

@@ -20,6 +20,7 @@ cdef class Argument:
     cdef readonly tuple handed  # what the user's function gets: the array, its transpose, or its rows
     cdef double *data
     cdef Header *headers        # of the array, then of what is handed
+    cdef Py_ssize_t n_headers
     cdef bint reusable
     cdef bint is_untouched(self) noexcept
 
@@ -30,6 +31,7 @@ cdef class PythonObjective(Objective):
     cdef tuple args
     cdef tuple batch_args
     cdef bint unpack
+    cdef bint rows
     cdef bint record_errors
     cdef double sign
     cdef Py_ssize_t n_dim
@@ -47,7 +49,6 @@ cdef class Pointwise(PythonObjective):
 
 
 cdef class Vectorized(PythonObjective):
-    cdef bint rows
     cdef bint lends
     cdef object problems
     cdef tuple batch_columns

@@ -41,6 +41,7 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject *thing)
 
 cdef object ndarray = np.ndarray
+cdef object float64 = np.dtype(np.float64)
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, larger
 # ones leave the cache (`python -m bench.overhead` prints the sweep).
@@ -95,12 +96,13 @@ cdef class Argument:
         PyBuffer_Release(&buffer)
         self.array.flags.writeable = writable
         self.handed = present(self.array, rows, unpack)
-        self.headers = <Header *>PyMem_Malloc((len(self.handed) + 1) * sizeof(Header))
+        self.n_headers = len(self.handed) if self.handed[0] is self.array else len(self.handed) + 1
+        self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
         if self.headers == NULL:
             raise MemoryError
         photograph(&self.headers[0], <PyObject *>self.array)
-        for i in range(len(self.handed)):
-            photograph(&self.headers[i + 1], PyTuple_GET_ITEM(self.handed, i))
+        for i in range(1, self.n_headers):
+            photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
         self.reusable = (FASTGD_COUNTS_ARE_EXACT and self.headers[0].data == <void *>self.data
                          and self.headers[0].n_axes == len(shape) and self.headers[0].shape[0] == shape[0])
 
@@ -111,7 +113,7 @@ cdef class Argument:
         cdef Py_ssize_t i
         if not self.reusable:
             return False
-        for i in range(len(self.handed) + 1):
+        for i in range(self.n_headers):
             if Py_REFCNT(self.headers[i].array) != self.headers[i].references or has_changed(&self.headers[i]):
                 return False
         return True
@@ -144,7 +146,7 @@ cdef int copy_values(object result, double sign, double *f, Py_ssize_t n) except
     """f = sign * result, for the values of a block; no broadcasting."""
     cdef Py_buffer buffer
     cdef Py_ssize_t j
-    if type(result) is not ndarray or result.dtype != np.float64:
+    if type(result) is not ndarray or result.dtype is not float64:
         result = as_numbers(result, "fun")
     if result.ndim != 1 or result.shape[0] != n:
         raise ValueError(f"fun must return one value per point: expected shape ({n},), got {result.shape}")
@@ -194,14 +196,19 @@ cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, d
             g[i * block.stride + column] = NAN
 
 
+# The loop holds the GIL for these objectives, but its methods are declared without it. `with gil` would take it once
+# more at every call, which costs 20 ns; a function pointer of the right type does not.
+ctypedef int (*Evaluation)(PythonObjective, Block *, int, double *, double *) except -1 nogil
+
+
 cdef class PythonObjective(Objective):
     """What the two kinds have in common.
 
     `jac` is None, a function, or True when `fun` returns a pair of value and gradient. `sign` is -1 to maximize.
     """
 
-    def __init__(self, fun, Py_ssize_t n_dim, *, jac=None, tuple args=(), tuple batch_args=(), bint unpack=False,
-                 bint maximize=False, bint record_errors=False):
+    def __cinit__(self, fun, Py_ssize_t n_dim, jac=None, tuple args=(), tuple batch_args=(), bint unpack=False,
+                  bint maximize=False, bint record_errors=False, bint rows=False):
         self.needs_gil = True
         self.has_gradient = jac is not None
         self.gradient_cost = jac is True
@@ -213,17 +220,16 @@ cdef class PythonObjective(Objective):
         self.record_errors = record_errors
         self.sign = -1.0 if maximize else 1.0
         self.n_dim = n_dim
+        self.rows = rows
 
 
 cdef class Pointwise(PythonObjective):
     """A Python function of one point: `f(x)`, or `f(*x)` with Python floats when `unpack` is set."""
 
-    def __init__(self, fun, Py_ssize_t n_dim, **options):
-        cdef Py_ssize_t i
-        PythonObjective.__init__(self, fun, n_dim, **options)
+    def __cinit__(self, *arguments):
+        cdef Py_ssize_t i, n_leading = self.n_dim if self.unpack else 1
         self.width = 1
         self.problem = -1
-        cdef Py_ssize_t n_leading = n_dim if self.unpack else 1
         self.n_arguments = n_leading + len(self.args) + len(self.batch_args)
         self.stack = <PyObject **>PyMem_Malloc((self.n_arguments + 1) * sizeof(PyObject *))
         if self.stack == NULL:
@@ -278,21 +284,24 @@ cdef class Pointwise(PythonObjective):
         return want
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        cdef int evaluated = VALUE | GRADIENT if self.has_gradient else VALUE
-        with gil:
-            try:
-                return self.evaluate_point(block, want, f, g)
-            except Exception as error:
-                if self.unpack and isinstance(error, (OverflowError, ZeroDivisionError)):
-                    pass  # how Python's floats say inf or nan
-                elif self.record_errors:
-                    block.failed[0] = True
-                    block.n_failed = 1
-                else:
-                    block.culprit = 0
-                    raise
-                fill_nan(block, 0, evaluated, f, g)
-                return VALUE | GRADIENT if self.jac is True else want
+        return (<Evaluation>evaluate_point)(self, block, want, f, g)
+
+
+cdef int evaluate_point(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
+    cdef Pointwise self = <Pointwise>objective
+    try:
+        return self.evaluate_point(block, want, f, g)
+    except Exception as error:
+        if self.unpack and isinstance(error, (OverflowError, ZeroDivisionError)):
+            pass  # how Python's floats say inf or nan
+        elif self.record_errors:
+            block.failed[0] = True
+            block.n_failed = 1
+        else:
+            block.culprit = 0
+            raise
+        fill_nan(block, 0, VALUE | GRADIENT if self.has_gradient else VALUE, f, g)
+        return VALUE | GRADIENT if self.jac is True else want
 
 
 cdef class Vectorized(PythonObjective):
@@ -302,12 +311,10 @@ cdef class Vectorized(PythonObjective):
     wants to write into it is given copies instead.
     """
 
-    def __init__(self, fun, Py_ssize_t n_dim, bint rows=False, **options):
-        PythonObjective.__init__(self, fun, n_dim, **options)
-        self.rows = rows
+    def __cinit__(self, *arguments):
         self.owns_points = True
         self.lends = True
-        self.width = max(BLOCK_BYTES // (8 * n_dim * WIDTH_STEP), 1) * WIDTH_STEP
+        self.width = max(BLOCK_BYTES // (8 * self.n_dim * WIDTH_STEP), 1) * WIDTH_STEP
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
@@ -389,8 +396,7 @@ cdef class Vectorized(PythonObjective):
         return 0
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        with gil:
-            return self.evaluate_block(block, want, f, g)
+        return (<Evaluation>evaluate_block)(self, block, want, f, g)
 
     cdef list find_failing(self, Block *block, int want, double *f, double *g, object points, object problems,
                            list columns):
@@ -434,6 +440,10 @@ cdef class Vectorized(PythonObjective):
         self.load_columns(block, points, problems, np.arange(block.n_points))
         self.lends = lends
         return want
+
+
+cdef int evaluate_block(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
+    return (<Vectorized>objective).evaluate_block(block, want, f, g)
 
 
 def is_about_writing(error):

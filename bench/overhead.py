@@ -1,0 +1,209 @@
+"""What fastgd adds to the cost of a Python objective, and what it saves against NumPy in lock-step.
+
+``python -m bench.overhead`` runs every comparison in a fresh process and prints a ratio beside its bar. Each checks
+that both sides computed the same. ``--quick`` runs each once on small sizes, for the checks alone; names of
+comparisons (see ``--help``) run only those.
+"""
+
+import argparse
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+
+import fastgd
+from bench.timing import best_seconds
+from tests import reference
+
+
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2, axis=0)
+
+
+def rosenbrock_2d(x):
+    return 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
+
+
+def report(what, ratio, bar):
+    verdict = "" if bar is None else f"   bar {bar:.2f}   {'ok' if ratio <= bar else 'MISSED'}"
+    print(f"{what:<66} {ratio:8.3f}{verdict}", flush=True)
+
+
+def starts(n_problems, n_dim):
+    return np.random.default_rng(0).uniform(-1.0, 1.0, (n_problems, n_dim))
+
+
+def call_times(function, x, n):
+    for _ in itertools.repeat(None, n):
+        function(x)
+
+
+def pointwise(quick):
+    """One problem, a Python function of one point."""
+    maxiter = 50 if quick else 5000
+    x0 = np.array([-0.5, 0.5])
+
+    def run():
+        return fastgd.minimize(rosenbrock_2d, x0, learning_rate=1e-3, gtol=0.0, maxiter=maxiter)
+
+    result = run()
+    twin = reference.minimize(lambda x: np.array([rosenbrock_2d(x[:, 0])]), x0[:, None], learning_rate=1e-3, gtol=0.0,
+                              maxiter=maxiter)
+    assert np.array_equal(result.x, twin.x[:, 0])
+    ours, bare = best_seconds(run, lambda: call_times(rosenbrock_2d, x0, result.nfev), rounds=1 if quick else 15)
+    report(f"pointwise, d = 2, {maxiter} iterations / bare calls", ours / bare, 1.10)
+    print(f"{'':4}({1e9 * bare / result.nfev:.0f} ns a bare call)")
+
+
+def gradient(quick):
+    """fastgd.gradient beside the bare calls and beside SciPy's approx_derivative."""
+    from scipy.optimize._numdiff import approx_derivative
+
+    repeats = 3 if quick else 2000
+    for n_dim in (2, 10):
+        function = rosenbrock_2d if n_dim == 2 else rosenbrock
+        x = starts(1, n_dim)[0]
+        assert np.allclose(fastgd.gradient(function, x), approx_derivative(function, x, method="3-point"), rtol=1e-6)
+        ours, scipys, bare = best_seconds(
+            lambda: call_times(lambda x: fastgd.gradient(function, x), x, repeats),
+            lambda: call_times(lambda x: approx_derivative(function, x, method="3-point"), x, repeats),
+            lambda: call_times(function, x, 2 * n_dim * repeats),
+            rounds=1 if quick else 7)
+        ours, scipys, bare = (1e6 * seconds / repeats for seconds in (ours, scipys, bare))
+        report(f"gradient, d = {n_dim} / (1.1 bare calls + 4 us)", ours / (1.1 * bare + 4.0), 1.0)
+        report(f"gradient, d = {n_dim}: overhead / that of approx_derivative", (ours - bare) / (scipys - bare), 0.1)
+        print(f"{'':4}(microseconds: fastgd {ours:.1f}, SciPy {scipys:.1f}, {2 * n_dim} bare calls {bare:.1f})")
+
+
+def own_cost(n_dim, quick):
+    """Seconds per point of the objective alone at its best block width."""
+    best = {}
+    for width in (256, 1024) if quick else (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768):
+        x = starts(width, n_dim).T.copy()
+        repeats = max(1, (1 << 16) // width)
+        (seconds,) = best_seconds(lambda x=x, n=repeats: call_times(rosenbrock, x, n), rounds=2 if quick else 9)
+        best[width] = seconds / (width * repeats)
+    width = min(best, key=best.get)
+    return width, best[width]
+
+
+def vectorized(n_dim, quick):
+    """A NumPy objective beside the objective's own cost at its best width."""
+    x0 = starts(512 if quick else 16384, n_dim)
+    maxiter = 3 if quick else max(4, 200 // n_dim)
+    rate = 1e-4
+
+    def run():
+        return fastgd.minimize(rosenbrock, x0, vectorized=True, learning_rate=rate, gtol=0.0, maxiter=maxiter)
+
+    result = run()
+    twin = reference.minimize(rosenbrock, x0.T, learning_rate=rate, gtol=0.0, maxiter=maxiter)
+    assert np.array_equal(result.x, twin.x.T)
+    (ours,) = best_seconds(run, rounds=1 if quick else 7)
+    width, seconds = own_cost(n_dim, quick)
+    (again,) = best_seconds(run, rounds=1 if quick else 7)
+    report(f"vectorized, d = {n_dim} / the objective alone (best width {width})",
+           min(ours, again) / (result.nfev.sum() * seconds), 1.15)
+
+
+def lockstep(n_problems, n_dim, bar, quick):
+    """A NumPy objective beside the same work in lock-step."""
+    n_problems = 500 if quick else n_problems
+    x0 = starts(n_problems, n_dim)
+    columns = x0.T.copy()
+    maxiter = 2 if n_problems * n_dim > 10**6 else 20
+    options = {"learning_rate": 1e-4, "gtol": 0.0, "maxiter": maxiter}
+
+    def ours():
+        return fastgd.minimize(rosenbrock, x0, vectorized=True, **options)
+
+    def theirs():
+        return reference.minimize(rosenbrock, columns, **options)
+
+    assert np.array_equal(ours().x, theirs().x.T)
+    ours, theirs = best_seconds(ours, theirs, rounds=1 if quick else 3)
+    report(f"{n_problems} problems, d = {n_dim} / lock-step NumPy", ours / theirs, bar)
+
+
+def stragglers(quick):
+    """1 percent of the problems need 100 times the iterations."""
+    n_problems = 512 if quick else 16384
+    x0 = starts(n_problems, 4) + 2.0
+    rate = np.where(np.arange(n_problems) % 100 == 50, 0.0018, 0.17)
+
+    def sphere(x):
+        return np.sum(x * x, axis=0)
+
+    def ours():
+        return fastgd.minimize(sphere, x0, vectorized=True, learning_rate=rate, maxiter=20000)
+
+    def theirs():
+        return reference.minimize(sphere, x0.T, learning_rate=rate, maxiter=20000)
+
+    result, twin = ours(), theirs()
+    assert np.array_equal(result.x, twin.x.T)
+    assert np.array_equal(result.nit, twin.nit)
+    ours, theirs = best_seconds(ours, theirs, rounds=1 if quick else 2)
+    iterations = result.nit[rate < 0.1].mean() / result.nit[rate > 0.1].mean()
+    report(f"1 percent stragglers at {iterations:.0f} times / lock-step NumPy", ours / theirs, 0.2)
+
+
+def single(quick):
+    """One problem of 100 dimensions with a NumPy objective."""
+    x0 = starts(1, 100)[0]
+    maxiter = 5 if quick else 500
+    stencil = np.repeat(x0[:, None], 200, axis=1)
+
+    def run():
+        return fastgd.minimize(rosenbrock, x0, vectorized=True, learning_rate=1e-4, gtol=0.0, maxiter=maxiter)
+
+    result = run()
+    twin = reference.minimize(rosenbrock, x0[:, None], learning_rate=1e-4, gtol=0.0, maxiter=maxiter)
+    assert np.allclose(result.x, twin.x[:, 0], rtol=1e-12)
+    ours, bare = best_seconds(run, lambda: call_times(rosenbrock, stencil, maxiter + 1), rounds=1 if quick else 15)
+    report("one vectorized problem, d = 100 / calls on its 200 points", ours / bare, 1.2)
+
+
+def importing(quick):
+    """`import fastgd` beside `import numpy`."""
+
+    def start(module):
+        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+
+    numpy, ours = best_seconds(lambda: start("numpy"), lambda: start("fastgd"), rounds=1 if quick else 15)
+    report("import fastgd - import numpy, of 20 ms", (ours - numpy) / 20e-3, None if quick else 1.0)
+
+
+COMPARISONS = {
+    "pointwise": pointwise,
+    "gradient": gradient,
+    "vectorized-4": lambda quick: vectorized(4, quick),
+    "vectorized-10": lambda quick: vectorized(10, quick),
+    "vectorized-100": lambda quick: vectorized(100, quick),
+    "lockstep-4": lambda quick: lockstep(10**6, 4, 0.5, quick),
+    "lockstep-10": lambda quick: lockstep(10**6, 10, 0.5, quick),
+    "lockstep-100-16384": lambda quick: lockstep(16384, 100, 0.65, quick),
+    "lockstep-10-16384": lambda quick: lockstep(16384, 10, 1.15, quick),
+    "stragglers": stragglers,
+    "single": single,
+    "import": importing,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.overhead", description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="comparison", choices=[*COMPARISONS, []],
+                        help=", ".join(COMPARISONS))
+    parser.add_argument("--quick", action="store_true", help="check the answers only")
+    options = parser.parse_args()
+    if len(options.names) == 1:
+        COMPARISONS[options.names[0]](options.quick)
+        return
+    for name in options.names or COMPARISONS:
+        command = [sys.executable, "-m", "bench.overhead", name, *(["--quick"] if options.quick else [])]
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
