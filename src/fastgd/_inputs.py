@@ -49,11 +49,11 @@ def as_points(x, name):
     n_bytes = 8 * array.size
     if 2 * n_bytes > sys.maxsize:
         raise OverflowError(f"{name} of shape {array.shape} is too large: its size overflows")
-    try:
-        array = np.require(array, np.float64, "A").reshape(-1, n_dim)
+    try:  # a copy, so that the user may change x during the run
+        rows = np.array(array, dtype=np.float64, order="C", subok=False).reshape(-1, n_dim)
     except MemoryError:
         raise MemoryError(f"{name} of shape {array.shape} needs {n_bytes} bytes as float64") from None
-    return Points(array, np.shape(x))
+    return Points(rows, array.shape)
 
 
 def require_finite(points, name):
@@ -97,8 +97,8 @@ def count_per_problem(value, name, points, minimum):
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}" if array.ndim == 0 else
                         f"{name} must be integers, got dtype {array.dtype}")
-    if (array < minimum).any():
-        raise ValueError(f"{name} must be at least {minimum}, got {array.min()}")
+    if (array < minimum).any() or (array > np.iinfo(np.intp).max).any():
+        raise ValueError(f"{name} must be at least {minimum} and below 2**63, got {array.min()} to {array.max()}")
     return spread(array.astype(np.intp), name, points)
 
 
