@@ -12,7 +12,7 @@ def as_difference(jac):
     """Whether `jac` says how to take differences: then a Difference, otherwise None."""
     if isinstance(jac, Difference):
         return jac
-    if jac is None or isinstance(jac, str) and jac == "3-point":
+    if jac is None or (isinstance(jac, str) and jac == "3-point"):
         return DEFAULT_DIFFERENCE
     if isinstance(jac, str):
         raise ValueError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {jac!r}"
