@@ -3,7 +3,6 @@
 import numpy as np
 
 from ._core.descent import gradient as core_gradient
-from ._core.stopping import Status
 from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
 from ._objective import as_objective
 from .difference import Difference
@@ -63,10 +62,10 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     objective, difference = as_objective(fun, points, args, None if step is None else Difference(step), vectorized,
                                          unpack, batch_args)
     slopes = np.empty(points.rows.shape)
-    fault = core_gradient(objective, difference, points.rows, slopes, lower, upper)
-    if fault:
-        if len(points.shape) <= 1:
-            require_finite(points, "x")
-        if fault == Status.STEP_UNDERFLOW:
-            raise ValueError(f"the step {step} is too small: x + h or x - h equals x in some coordinate")
+    vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)
+    if vanished >= 0:
+        raise ValueError(f"the step is too small: x + h or x - h equals x in some coordinate of point {vanished}, "
+                         f"{points.rows[vanished]}; got step = {step}")
+    if len(points.shape) <= 1 and slopes[0, 0] != slopes[0, 0]:
+        require_finite(points, "x")
     return slopes.reshape(points.shape) if points.shape else slopes.item()

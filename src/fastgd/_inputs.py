@@ -47,12 +47,11 @@ def as_points(x, name):
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
     if 2 * 8 * array.size > sys.maxsize:  # the answers are a point and a gradient
         raise OverflowError(f"{name} of shape {shape} is too large: its size overflows")
-    try:
-        if array.dtype != np.float64 or not array.flags.aligned:
-            array = np.require(array, np.float64, "A")
-        return Points(array.reshape(-1, n_dim), shape)
+    try:  # a copy, so that the user may change x during the run
+        rows = np.array(array, dtype=np.float64, order="C", subok=False).reshape(-1, n_dim)
     except MemoryError:
         raise MemoryError(f"{name} of shape {shape} needs {8 * array.size} bytes as float64") from None
+    return Points(rows, shape)
 
 
 def require_finite(points, name):
@@ -96,8 +95,8 @@ def count_per_problem(value, name, points, minimum):
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}" if array.ndim == 0 else
                         f"{name} must be integers, got dtype {array.dtype}")
-    if (array < minimum).any():
-        raise ValueError(f"{name} must be at least {minimum}, got {array.min()}")
+    if (array < minimum).any() or (array > np.iinfo(np.intp).max).any():
+        raise ValueError(f"{name} must be at least {minimum} and below 2**63, got {array.min()} to {array.max()}")
     return spread(array.astype(np.intp), name, points)
 
 

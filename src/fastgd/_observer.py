@@ -33,7 +33,7 @@ class Observer:
             x, jac = x.item(), jac.item()
         path = self.paths.get(problem)
         if path is not None:
-            path.add(nit, x, fun, jac)
+            path.add(nit, np.copy(x), fun, np.copy(jac))  # a callback may change its own
         if self.callback is None or nit == 0:
             return False
         try:

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, NAN, isfinite, isnan
 from .difference cimport CentralDifference, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
 from .objective cimport GRADIENT, VALUE, Objective
-from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, NONFINITE, RUNNING, test
+from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, STEP_UNDERFLOW, test
 from .update cimport Rule
 
 import numpy as np
@@ -146,6 +146,7 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
         if isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0])):
             if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
                 lanes.want[lanes.live] = VALUE
+                lanes.nit[lanes.live] = sink.nit[problem] - 1  # x is that of this iteration
                 lanes.live += 1
         if lanes.live == lanes.capacity or lanes.live and problem == source.next - 1:
             difference.evaluate(lanes, objective)
@@ -160,11 +161,14 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
 
 def gradient(Objective objective not None, CentralDifference difference not None, const double[:, :] points,
              double[:, ::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
-    """Gradients at (n, n_dim) points, nan where those are not finite; returns the lowest Status of a fault, or 0."""
+    """Gradients at (n, n_dim) points, nan where those are not finite.
+
+    Returns the first point at which the step vanishes, or -1.
+    """
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
     cdef Py_ssize_t i, lane, problem, n = points.shape[0]
-    cdef Py_ssize_t worst = 0
+    cdef Py_ssize_t vanished = -1
     needs.state_rows = 0
     needs.bounded = lower is not None
     needs.keep_best = needs.values = False
@@ -174,14 +178,20 @@ def gradient(Objective objective not None, CentralDifference difference not None
             lanes.want[lanes.live] = GRADIENT
             lanes.live += 1
         else:
-            worst = min(worst, NONFINITE)
             for i in range(lanes.n_dim):
                 out[problem, i] = NAN
         if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
-            difference.evaluate(lanes, objective)
+            try:
+                difference.evaluate(lanes, objective)
+            except Exception as error:
+                lane = lanes.culprit()
+                if lane >= 0:
+                    error.add_note(f"fastgd: raised for problem {lanes.problem[lane]}")
+                raise
             for lane in range(lanes.live):
-                worst = min(worst, lanes.fault[lane])
+                if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:
+                    vanished = lanes.problem[lane]
                 for i in range(lanes.n_dim):
                     out[lanes.problem[lane], i] = lanes.g_y[i * lanes.capacity + lane]
             lanes.live = 0
-    return worst
+    return vanished

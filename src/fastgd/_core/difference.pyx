@@ -55,7 +55,7 @@ cdef inline void fit_steps(double x, double lower, double upper, double *h, doub
 
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
                     Py_ssize_t n_copies) except -1 nogil:
-    """Fills the block with the points x of n lanes, n_copies times side by side, then with copies of the first."""
+    """Fills the block with the points x of n lanes, n_copies times side by side; leaves its padding to `pad`."""
     cdef Block *block = &lanes.block
     cdef Py_ssize_t i, copy, column
     cdef double *row
@@ -72,11 +72,23 @@ cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_
         row = block.x + i * block.stride
         for copy in range(n_copies):
             memcpy(row + copy * n, x + i * lanes.capacity, n * sizeof(double))
-        for column in range(lanes.n_block_columns, block.n_points):
-            row[column] = row[0]
     for column in range(block.n_points):
         lanes.block_problems[column] = lanes.problem[lane_of[column % n if column < lanes.n_block_columns else 0]]
     return 0
+
+
+cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
+    """Makes the columns that are not used copies of live ones of the same problem, so that the user's function is
+    never called at a point that nobody asked for, where it might raise."""
+    cdef Block *block = &lanes.block
+    cdef Py_ssize_t i, column
+    cdef double *row
+    for i in range(block.n_dim):
+        row = block.x + i * block.stride
+        for column in range(n_used, lanes.n_block_columns):
+            row[column] = row[column - n_used]
+        for column in range(lanes.n_block_columns, block.n_points):
+            row[column] = row[0]
 
 
 cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
@@ -181,6 +193,7 @@ cdef class CentralDifference:
         cdef double slope
         cdef int supplied
         open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
+        pad(lanes, n)
         supplied = self.call(lanes, objective, want)
         if supplied & VALUE:
             for j in range(n):
@@ -270,6 +283,7 @@ cdef class CentralDifference:
             stop = min(start + per_call, n_groups)
             for group in range(start, stop):
                 self.perturb(lanes, x, group - with_values, (group - start) * n, n)
+            pad(lanes, (stop - start) * n)
             if not self.call(lanes, objective, VALUE):
                 return 1
             for group in range(start, stop):

@@ -279,6 +279,8 @@ cdef class Lanes:
         """The lane whose evaluation raised, or -1 if that is not known."""
         if self.block.culprit < 0:
             return -1
+        if self.block.culprit >= self.n_block_columns:
+            return self.block_lanes[0]
         return self.block_lanes[self.block.culprit % self.n_block_lanes]
 
     cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil:

@@ -54,6 +54,7 @@ cdef class Vectorized(PythonObjective):
     cdef tuple batch_columns
     cdef int select_problems(self, Block *block) except -1
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1
+    cdef tuple arguments(self, Block *block)
     cdef int call(self, Block *block, int want, double *f, double *g) except -1
     cdef int move_points(self, Block *block) except -1
     cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1

@@ -81,7 +81,8 @@ cdef tuple present(object array, bint rows, bint unpack):
     """The arguments under which a function sees an array of points."""
     if unpack:
         return tuple(array)
-    return (array.T,) if rows else (array,)
+    # a view: of one whose base is read-only the user cannot change the flag
+    return (array.T if rows else array.view(),)
 
 
 cdef class Argument:
@@ -95,7 +96,7 @@ cdef class Argument:
         self.data = <double *>buffer.buf
         PyBuffer_Release(&buffer)
         self.array.flags.writeable = writable
-        self.handed = present(self.array, rows, unpack)
+        self.handed = (self.array,) if writable else present(self.array, rows, unpack)
         self.n_headers = len(self.handed) if self.handed[0] is self.array else len(self.handed) + 1
         self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
         if self.headers == NULL:
@@ -125,7 +126,9 @@ cdef object as_numbers(object result, str what):
         raise TypeError(f"{what} must return real numbers, got a masked array")
     array = np.asarray(result)
     if array.dtype.kind not in "fiub":
-        found = type(result).__name__ if array.dtype.kind == "O" else f"{type(result).__name__} of dtype {array.dtype}"
+        found = type(result).__name__
+        if array.dtype.kind != "O" or isinstance(result, ndarray):
+            found = f"{found} of dtype {array.dtype}"
         raise TypeError(f"{what} must return real numbers, got {found}")
     return array.astype(np.float64, copy=False)
 
@@ -164,7 +167,7 @@ cdef int copy_gradients(object result, double sign, bint rows, double *g, const 
     cdef char *row
     cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
     result = as_numbers(result, "jac")
-    if block.n_points == 1 and result.shape == (block.n_dim,) or block.n_dim == 1 and result.shape == ():
+    if block.n_points == 1 and (result.shape == (block.n_dim,) or block.n_dim == 1 and result.shape == ()):
         result = result.reshape(expected)
     elif block.n_points == 1 or result.shape != expected:
         if block.n_points == 1:
@@ -345,26 +348,29 @@ cdef class Vectorized(PythonObjective):
             self.batch_columns = tuple(columns)
         return 0
 
+    cdef tuple arguments(self, Block *block):
+        """What one call gets: the points, on loan or as a copy to write into, and the further arguments."""
+        if self.lends and not self.argument.is_untouched():
+            self.move_points(block)  # the call before has left its mark, perhaps another shape
+        cdef tuple points = self.argument.handed
+        if not self.lends:
+            points = present(self.argument.array.copy(), self.rows, self.unpack)
+        return points + self.args + self.batch_columns if self.batch_args else points + self.args
+
     cdef int call(self, Block *block, int want, double *f, double *g) except -1:
-        cdef Argument argument = self.argument
-        cdef tuple arguments
         cdef int supplied = want
         if self.batch_args:
             self.select_problems(block)
-        arguments = argument.handed if self.lends else present(argument.array.copy(), self.rows, self.unpack)
-        arguments += self.args
-        if self.batch_args:
-            arguments += self.batch_columns
         if self.jac is True:
-            value, gradient = split_pair(self.fun(*arguments))
+            value, gradient = split_pair(self.fun(*self.arguments(block)))
             copy_values(value, self.sign, f, block.n_points)
             copy_gradients(gradient, self.sign, self.rows, g, block)
             supplied = VALUE | GRADIENT
         else:
             if want & VALUE:
-                copy_values(self.fun(*arguments), self.sign, f, block.n_points)
+                copy_values(self.fun(*self.arguments(block)), self.sign, f, block.n_points)
             if want & GRADIENT:
-                copy_gradients(self.jac(*arguments), self.sign, self.rows, g, block)
+                copy_gradients(self.jac(*self.arguments(block)), self.sign, self.rows, g, block)
         return supplied
 
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1:
@@ -373,6 +379,7 @@ cdef class Vectorized(PythonObjective):
         except Exception as error:
             if not (self.lends and is_about_writing(error)):
                 return self.isolate(block, want, f, g, error)
+            self.move_points(block)  # it may have kept the array before it wrote
             self.lends = False
             return self.evaluate_block(block, want, f, g)
         if self.lends and not self.argument.is_untouched():
@@ -424,7 +431,7 @@ cdef class Vectorized(PythonObjective):
         problems = np.array([block.problems[column] for column in range(block.n_points)], dtype=np.intp)
         by_problem = np.argsort(problems, kind="stable").tolist()
         failing = self.find_failing(block, want, f, g, points, problems, by_problem)
-        if not failing or not self.record_errors:
+        if not self.record_errors:
             block.culprit = failing[0] if failing else -1
             raise error
         columns = np.arange(block.n_points)
@@ -432,7 +439,10 @@ cdef class Vectorized(PythonObjective):
         if good.size:
             columns[failing] = good[0]
             self.load_columns(block, points, problems, columns)
-            want = self.call(block, want, f, g)
+            try:
+                want = self.call(block, want, f, g)
+            except Exception:  # not what it raised before: nothing here can be relied on
+                failing = list(range(block.n_points))
         for column in failing:
             block.failed[column] = True
             fill_nan(block, column, VALUE | GRADIENT if self.has_gradient else VALUE, f, g)
@@ -449,4 +459,5 @@ cdef int evaluate_block(PythonObjective objective, Block *block, int want, doubl
 def is_about_writing(error):
     """Whether an error complains that an array is read-only: NumPy, Cython and numba say so in their own words."""
     text = str(error)
-    return isinstance(error, (ValueError, TypeError)) and ("read-only" in text or "readonly" in text)
+    return isinstance(error, (ValueError, TypeError)) and any(
+        words in text for words in ("read-only", "readonly", "WRITEABLE"))
