@@ -16,7 +16,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
 
     Parameters
     ----------
-    fun : callable
+    fun : callable or Objective
         The function, as in `minimize`: ``fun(x, *args, *batch_args) -> float``, or vectorized.
     x : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to take the gradient; rows are points.
