@@ -18,6 +18,8 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "cdivision": True,
     "freethreading_compatible": True,
+    "auto_pickle": False,  # objects of the core stay in their process: it takes C structs apart only in part
+    "autotestdict": False,
 }
 if sys.platform == "win32":
     FLAGS = ["/Od", "/Zi"] if DEBUG else ["/O2", "/fp:precise"]
@@ -32,4 +34,7 @@ extensions = [
               extra_compile_args=FLAGS)
     for name in MODULES
 ]
-setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, build_dir="build/cython"))
+# In a folder of its own, or what an ordinary build has left there would be taken for up to date.
+BUILD = "build/debug" if DEBUG else "build/release"
+setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, build_dir=f"{BUILD}/cython"),
+      options={"build": {"build_base": BUILD}})

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._core.descent import gradient as core_gradient
 from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
-from ._objective import as_objective
+from ._objective import DEFAULT_DIFFERENCE, as_objective
 from .difference import Difference
 
 
@@ -15,7 +15,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
 
     Parameters
     ----------
-    fun : callable
+    fun : callable or Objective
         The function, as in `minimize`: ``fun(x, *args, *batch_args) -> float``, or vectorized.
     x : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to take the gradient; rows are points.
@@ -59,8 +59,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     as_choice(method, "method", ("3-point",))
     points = as_points(x, "x")
     lower, upper = as_bounds(bounds, points, "x")
-    objective, difference = as_objective(fun, points, args, None if step is None else Difference(step), vectorized,
-                                         unpack, batch_args)
+    difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
+    objective, difference = as_objective(fun, points, args, difference, vectorized, unpack, batch_args)
     slopes = np.empty(points.rows.shape)
     vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)
     if vanished >= 0:

@@ -29,9 +29,10 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
 
     Parameters
     ----------
-    fun : callable
+    fun : callable or Objective
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
+        An `Objective`, written in Cython, is used as it is.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional

@@ -1,6 +1,7 @@
 """The user's function as an objective of the core."""
 
 from ._core.difference import CentralDifference
+from ._core.objective import Objective
 from ._core.python_objective import Pointwise, Vectorized
 from ._inputs import as_batch_args, as_choice
 from .difference import Difference
@@ -22,18 +23,39 @@ def as_difference(jac):
     return None
 
 
+def refuse_options(given):
+    """An Objective is used as it is: what would change how it is called must not be asked for."""
+    refused = [name for name, is_given in given.items() if is_given]
+    if refused:
+        raise TypeError(f"fun is a fastgd.Objective, which is used as it is: it does not go with {', '.join(refused)}")
+
+
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False):
     """The core's objective, and how the gradients are taken that it does not supply."""
-    if not callable(fun):
-        raise TypeError(f"fun must be callable, got {type(fun).__name__}")
-    if vectorized is not False and vectorized is not True:
-        as_choice(vectorized, "vectorized", (False, True, "rows"))
-        if unpack:
-            raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not with 'rows'")
     difference = as_difference(jac)
-    kind = Vectorized if vectorized else Pointwise
-    objective = kind(fun, points.n_dim, jac if difference is None else None,
-                     args if isinstance(args, tuple) else (args,), as_batch_args(batch_args, points),
-                     bool(unpack) or not points.shape, maximize, record_errors, vectorized == "rows")
+    args = args if isinstance(args, tuple) else (args,)
+    if isinstance(fun, Objective):
+        objective = fun
+        refuse_options({
+            "args": args,
+            "batch_args": batch_args,
+            "jac": difference is None,
+            "differences (it has gradients of its own)": fun.has_gradient and jac is not None,
+            "vectorized": vectorized,
+            "unpack": unpack,
+            "maximize": maximize,
+            "on_error='record'": record_errors,
+        })
+    elif callable(fun):
+        if vectorized is not False and vectorized is not True:
+            as_choice(vectorized, "vectorized", (False, True, "rows"))
+            if unpack:
+                raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+        kind = Vectorized if vectorized else Pointwise
+        objective = kind(fun, points.n_dim, jac if difference is None else None, args,
+                         as_batch_args(batch_args, points), bool(unpack) or not points.shape, maximize, record_errors,
+                         vectorized == "rows")
+    else:
+        raise TypeError(f"fun must be callable, got {type(fun).__name__}")
     difference = difference or DEFAULT_DIFFERENCE
     return objective, CentralDifference(difference.step or 0.0, difference.x_scale)

@@ -1,6 +1,6 @@
 """The loop: the only caller of the rooms beside it."""
 from cpython.exc cimport PyErr_CheckSignals
-from libc.math cimport INFINITY, NAN, isfinite, isnan
+from libc.math cimport INFINITY, NAN, isnan
 
 from .difference cimport CentralDifference, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source

@@ -271,7 +271,6 @@ cdef class CentralDifference:
 
         The groups of n columns are: x itself if its value is wanted, then two for every coordinate.
         """
-        cdef Block *block = &lanes.block
         cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
         cdef Py_ssize_t n_calls, per_call, call, start, stop, group, j
         per_call = min(max(lanes.width // n, 1), n_groups)
@@ -320,7 +319,7 @@ cdef class CentralDifference:
     cdef void take_values(self, Lanes lanes, Py_ssize_t point, const double *values, const Py_ssize_t *lane_of,
                           Py_ssize_t n) noexcept nogil:
         """Uses the values of n lanes at a point of the stencil."""
-        cdef Py_ssize_t j, at = point // 2 * lanes.capacity
+        cdef Py_ssize_t j
         for j in range(n):
             lanes.nfev[lane_of[j]] += 1
         if point < 0:

@@ -2,7 +2,35 @@
 
 
 cdef class Objective:
-    """A function of many points at once; subclasses set the attributes and override `evaluate`."""
+    """A function of many points at once, written in Cython: an instance can be the `fun` of `fastgd.minimize`.
+
+    A subclass overrides `evaluate`, and sets attributes whose defaults do not suit it. One that needs no GIL runs
+    without it::
+
+        from fastgd cimport VALUE, Block, Objective
+
+        cdef class SumOfSquares(Objective):
+            cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+                cdef Py_ssize_t i, j
+                for j in range(block.n_points):
+                    f[j] = 0.0
+                    for i in range(block.n_dim):
+                        f[j] += block.x[i * block.stride + j]**2
+                return VALUE
+
+    Attributes
+    ----------
+    needs_gil : bool, default False
+        Whether the loop should hold the GIL all the time, because every evaluation takes it.
+    has_gradient : bool, default False
+        Whether `evaluate` supplies gradients of its own when it is asked for GRADIENT.
+    gradient_cost : int, default 0
+        How many evaluations of the function one such gradient counts as.
+    owns_points : bool, default False
+        Whether `prepare` provides the memory for the points.
+    width : int, default 64
+        How many points it likes to get in one call.
+    """
 
     def __cinit__(self, *args, **kwargs):
         self.needs_gil = False

@@ -1,5 +1,5 @@
 """Objectives that are Python functions: of one point, or of a block of points (vectorized NumPy)."""
-from cpython.buffer cimport PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport NAN
@@ -456,7 +456,7 @@ cdef int evaluate_block(PythonObjective objective, Block *block, int want, doubl
     return (<Vectorized>objective).evaluate_block(block, want, f, g)
 
 
-def is_about_writing(error):
+cdef bint is_about_writing(object error):
     """Whether an error complains that an array is read-only: NumPy, Cython and numba say so in their own words."""
     text = str(error)
     return isinstance(error, (ValueError, TypeError)) and any(

@@ -1,0 +1,31 @@
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .difference import CentralDifference
+from .lanes import Sink, Source
+from .objective import Objective
+from .update import Rule
+
+def run(
+    objective: Objective,
+    difference: CentralDifference,
+    rule: Rule,
+    source: Source,
+    sink: Sink,
+    *,
+    values: bool = False,
+    keep_best: bool = False,
+    maxtime: float = ...,
+    observer: Callable[[int, int, int, NDArray[np.float64], float, NDArray[np.float64]], object] | None = None,
+    watched: NDArray[np.uint8] | None = None,
+) -> None: ...
+def gradient(
+    objective: Objective,
+    difference: CentralDifference,
+    points: NDArray[np.float64],
+    out: NDArray[np.float64],
+    lower: NDArray[np.float64] | None = None,
+    upper: NDArray[np.float64] | None = None,
+) -> int: ...

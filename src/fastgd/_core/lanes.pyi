@@ -1,0 +1,36 @@
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import disjoint_base
+
+@disjoint_base
+class Source:
+    def __init__(
+        self,
+        x0: NDArray[np.float64],
+        *,
+        learning_rate: NDArray[np.float64],
+        gtol: NDArray[np.float64],
+        xtol: NDArray[np.float64],
+        ftol: NDArray[np.float64],
+        ftarget: NDArray[np.float64],
+        maxiter: NDArray[np.intp],
+        maxfev: NDArray[np.intp],
+        lower: NDArray[np.float64] | None = None,
+        upper: NDArray[np.float64] | None = None,
+    ) -> None: ...
+
+@disjoint_base
+class Sink:
+    def __init__(
+        self,
+        x: NDArray[np.float64],
+        jac: NDArray[np.float64],
+        fun: NDArray[np.float64],
+        nit: NDArray[np.intp],
+        nfev: NDArray[np.intp],
+        njev: NDArray[np.intp],
+        status: NDArray[np.intp],
+    ) -> None: ...
+
+@disjoint_base
+class Lanes: ...

@@ -1,0 +1,39 @@
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import disjoint_base
+
+from .objective import Objective
+
+@disjoint_base
+class Argument:
+    @property
+    def array(self) -> NDArray[np.float64]: ...
+    @property
+    def handed(self) -> tuple[NDArray[np.float64], ...]: ...
+    def __new__(cls, shape: tuple[int, ...], writable: bool, rows: bool = False, unpack: bool = False) -> Self: ...
+
+@disjoint_base
+class PythonObjective(Objective):
+    def __new__(
+        cls,
+        fun: Callable[..., Any],
+        n_dim: int,
+        jac: Callable[..., Any] | bool | None = None,
+        args: tuple[Any, ...] = (),
+        batch_args: tuple[NDArray[Any], ...] = (),
+        unpack: bool = False,
+        maximize: bool = False,
+        record_errors: bool = False,
+        rows: bool = False,
+    ) -> Self: ...
+
+@disjoint_base
+class Pointwise(PythonObjective):
+    def __new__(cls, *arguments: Any) -> Self: ...
+
+@disjoint_base
+class Vectorized(PythonObjective):
+    def __new__(cls, *arguments: Any) -> Self: ...

@@ -1,0 +1,21 @@
+from enum import IntEnum
+
+class Status(IntEnum):
+    GTOL = 0
+    XTOL = 1
+    FTOL = 2
+    FTARGET = 3
+    STALLED = -1
+    MAXITER = -2
+    NONFINITE = -3
+    CALLBACK = -4
+    MAXFEV = -5
+    MAXTIME = -6
+    STEP_UNDERFLOW = -7
+    EXCEPTION = -8
+    UNBOUNDED = -9
+    @property
+    def message(self) -> str: ...
+
+MESSAGES: dict[Status, str]
+__pyx_capi__: dict[str, object]

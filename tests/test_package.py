@@ -1,0 +1,161 @@
+"""What is installed: metadata, files, what an import pulls in, and `cimport` from another package."""
+
+import importlib
+import importlib.metadata
+import subprocess
+import sys
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+import fastgd
+
+# What `import fastgd` may add to `import numpy`: cheap parts of the standard library, and what Cython itself makes.
+ALLOWED = {"copy", "dataclasses", "cython_runtime"}
+
+SETUP = """
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+setup(name="user", ext_modules=cythonize([Extension("user_objective", ["user_objective.pyx"])], language_level=3))
+"""
+
+OBJECTIVE = """
+from fastgd cimport GRADIENT, VALUE, Block, Objective
+
+
+cdef class SumOfSquares(Objective):
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        for j in range(block.n_points):
+            f[j] = 0.0
+        for i in range(block.n_dim):
+            for j in range(block.n_points):
+                f[j] += block.x[i * block.stride + j] ** 2
+        return VALUE
+
+
+cdef class WithGradient(SumOfSquares):
+    def __init__(self):
+        self.has_gradient = True
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        SumOfSquares.evaluate(self, block, want, f, g)
+        for i in range(block.n_dim):
+            for j in range(block.n_points):
+                g[i * block.stride + j] = 2.0 * block.x[i * block.stride + j]
+        return VALUE | GRADIENT
+
+
+cdef class Raising(Objective):
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        with gil:
+            raise ArithmeticError("from the user's package")
+"""
+
+
+@pytest.fixture(scope="module")
+def user_objective(tmp_path_factory):
+    """Somebody else's package: an extension module that cimports fastgd."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "setup.py").write_text(SETUP)
+    (folder / "user_objective.pyx").write_text(OBJECTIVE)
+    build = subprocess.run([sys.executable, "setup.py", "build_ext", "--inplace"], cwd=folder, capture_output=True,
+                           text=True)
+    assert build.returncode == 0, build.stdout + build.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module("user_objective")
+
+
+def test_version_is_that_of_the_distribution():
+    assert fastgd.__version__ == importlib.metadata.version("fastgd")
+
+
+def test_all_names_exist():
+    assert [name for name in fastgd.__all__ if not hasattr(fastgd, name)] == []
+
+
+@pytest.mark.parametrize("name", ["py.typed", "__init__.pxd", "_core/__init__.pxd", "_core/clock.h"])
+def test_file_is_installed(name):
+    assert files(fastgd).joinpath(name).is_file()
+
+
+def test_every_extension_module_has_a_stub_and_every_declaration_its_module():
+    core = {path.name for path in files(fastgd).joinpath("_core").iterdir()}
+    extensions = {name.split(".")[0] for name in core if name.endswith((".so", ".pyd"))}
+    stubs = {name.removesuffix(".pyi") for name in core if name.endswith(".pyi")}
+    declarations = {name.removesuffix(".pxd") for name in core if name.endswith(".pxd")} - {"__init__"}
+    assert extensions
+    assert stubs == extensions
+    assert declarations <= extensions
+
+
+def test_import_pulls_in_little_beyond_numpy():
+    script = ("import sys, numpy; before = set(sys.modules); import fastgd; "
+              "print(*sorted(set(sys.modules) - before))")
+    names = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert "fastgd" in names
+    added = {name for name in names if name.partition(".")[0] != "fastgd" and not name.startswith("_cython_")}
+    assert added <= ALLOWED
+
+
+@pytest.mark.parametrize("name", ["SumOfSquares", "WithGradient"])
+def test_cython_objective_is_minimized(user_objective, name):
+    x0 = np.random.default_rng(5).normal(size=(200, 3))
+    objective = getattr(user_objective, name)()
+    assert isinstance(objective, fastgd.Objective)
+    assert not objective.needs_gil
+    result = fastgd.minimize(objective, x0, learning_rate=0.25, gtol=1e-6)
+    assert result.success.all()
+    np.testing.assert_allclose(result.x, 0.0, atol=1e-6)
+    np.testing.assert_allclose(result.fun, (result.x**2).sum(axis=1), rtol=1e-12)
+    # the gradient halves x in every iteration, whoever supplies it
+    expected = np.ceil(np.log2(2.0 * abs(x0).max(axis=1) / 1e-6))
+    np.testing.assert_array_equal(result.nit, expected)
+
+
+def test_cython_objective_of_one_problem(user_objective):
+    result = fastgd.minimize(user_objective.SumOfSquares(), [1.0, -2.0], learning_rate=0.25)
+    assert result.success
+    assert result.nfev == 4 * result.njev + 1
+
+
+def test_cython_objective_takes_a_difference(user_objective):
+    objective = user_objective.SumOfSquares()
+    np.testing.assert_allclose(fastgd.gradient(objective, [[1.0, -2.0]], step=0.5), [[2.0, -4.0]], rtol=1e-15)
+    with pytest.raises(TypeError, match="does not go with differences"):
+        fastgd.gradient(user_objective.WithGradient(), [1.0, -2.0])
+
+
+def test_exception_of_a_cython_objective_is_raised(user_objective):
+    with pytest.raises(ArithmeticError, match="from the user's package"):
+        fastgd.minimize(user_objective.Raising(), [1.0])
+
+
+@pytest.mark.parametrize(("options", "name"), [
+    ({"args": 3.0}, "args"),
+    ({"args": np.ones(2)}, "args"),
+    ({"batch_args": ([1.0, 2.0],)}, "batch_args"),
+    ({"jac": True}, "jac"),
+    ({"jac": lambda x: x}, "jac"),
+    ({"vectorized": True}, "vectorized"),
+    ({"vectorized": "rows"}, "vectorized"),
+    ({"unpack": True}, "unpack"),
+    ({"on_error": "record"}, "on_error"),
+])
+def test_objective_goes_with_no_option_that_would_change_its_call(options, name):
+    with pytest.raises(TypeError, match=rf"used as it is: it does not go with {name}\b"):
+        fastgd.minimize(fastgd.Objective(), [[1.0], [2.0]], **options)
+
+
+def test_objective_is_not_maximized():
+    with pytest.raises(TypeError, match="does not go with maximize"):
+        fastgd.maximize(fastgd.Objective(), [1.0])
+
+
+def test_objective_without_evaluate_says_so():
+    with pytest.raises(NotImplementedError, match="overrides evaluate"):
+        fastgd.minimize(fastgd.Objective(), [1.0])
