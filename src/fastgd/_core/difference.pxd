@@ -16,14 +16,10 @@ cdef class CentralDifference:
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n, bint with_values) except -1 nogil
+                              Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                                    Py_ssize_t n) noexcept nogil
-    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                      Py_ssize_t n) noexcept nogil
-    cdef void restore(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                      Py_ssize_t n) noexcept nogil
-    cdef void take_values(self, Lanes lanes, Py_ssize_t point, const double *values, const Py_ssize_t *lane_of,
-                          Py_ssize_t n) noexcept nogil
+    cdef bint fit_into_bounds(self, Lanes lanes, Py_ssize_t i, const double *row, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) noexcept nogil
     cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil

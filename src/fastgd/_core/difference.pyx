@@ -53,11 +53,19 @@ cdef inline void fit_steps(double x, double lower, double upper, double *h, doub
     second[0] = 2.0 * h[0]
 
 
+cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
+    """Fills n_total columns of a row with copies of its first n."""
+    while n < n_total:
+        memcpy(row + n, row, min(n, n_total - n) * sizeof(double))
+        n *= 2
+
+
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
                     Py_ssize_t n_copies) except -1 nogil:
     """Fills the block with the points x of n lanes, n_copies times side by side; leaves its padding to `pad`."""
     cdef Block *block = &lanes.block
-    cdef Py_ssize_t i, copy, column
+    cdef Py_ssize_t i, column
+    cdef Py_ssize_t *problems = lanes.block_problems
     cdef double *row
     lanes.block_lanes = lane_of
     lanes.n_block_lanes = n
@@ -70,10 +78,13 @@ cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_
         block.stride = block.n_points
     for i in range(block.n_dim):
         row = block.x + i * block.stride
-        for copy in range(n_copies):
-            memcpy(row + copy * n, x + i * lanes.capacity, n * sizeof(double))
-    for column in range(block.n_points):
-        lanes.block_problems[column] = lanes.problem[lane_of[column % n if column < lanes.n_block_columns else 0]]
+        memcpy(row, x + i * lanes.capacity, n * sizeof(double))
+        repeat(row, n, n_copies * n)
+    for column in range(n):
+        problems[column] = lanes.problem[lane_of[column]]
+    repeat(<double *>problems, n, n_copies * n)
+    for column in range(n_copies * n, block.n_points):
+        problems[column] = problems[0]
     return 0
 
 
@@ -83,6 +94,8 @@ cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
     cdef Block *block = &lanes.block
     cdef Py_ssize_t i, column
     cdef double *row
+    if n_used == block.n_points:
+        return
     for i in range(block.n_dim):
         row = block.x + i * block.stride
         for column in range(n_used, lanes.n_block_columns):
@@ -91,10 +104,15 @@ cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
             row[column] = row[0]
 
 
+cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """Lanes are listed in ascending order, so that the last one tells."""
+    return lane_of[n - 1] == n - 1
+
+
 cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """The trial points of n lanes as a matrix of n columns: y itself where they are the first n lanes."""
     cdef Py_ssize_t i, j
-    if lane_of[n - 1] == n - 1:
+    if are_first_lanes(lane_of, n):
         return lanes.y
     for i in range(lanes.n_dim):
         for j in range(n):
@@ -102,35 +120,96 @@ cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize
     return lanes.base
 
 
-cdef void contract(Lanes lanes, Py_ssize_t i, const double *second_values, const Py_ssize_t *lane_of,
+cdef void contract(Lanes lanes, Py_ssize_t i, const double *first, const double *second, const Py_ssize_t *lane_of,
                    Py_ssize_t n) noexcept nogil:
     """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
-    cdef Py_ssize_t j
-    cdef bint finite = True
-    cdef const double *first = lanes.first
+    cdef Py_ssize_t j, finite = 1
     cdef const double *h = lanes.h + i * lanes.capacity
-    cdef const double *second = lanes.second + i * lanes.capacity
     cdef double *g = lanes.g_y + i * lanes.capacity
-    cdef double slope
-    if lane_of[n - 1] == n - 1 and not lanes.bounded:
+    if lanes.bounded or not are_first_lanes(lane_of, n):
+        finite = contract_each(lanes, i, first, second, lane_of, n)
+    else:
         # g = (first - second) / (2 * h)
         for j in range(n):
-            g[j] = (first[j] - second_values[j]) / (2.0 * h[j])
+            g[j] = (first[j] - second[j]) / (2.0 * h[j])
             finite &= fabs(g[j]) < INFINITY
-    else:
-        for j in range(n):
-            if not lanes.bounded or second[j] == -h[j]:
-                slope = 0.0 if h[j] == 0.0 else (first[j] - second_values[j]) / (2.0 * h[j])
-            else:
-                slope = (4.0 * first[j] - second_values[j] - 3.0 * lanes.f_y[lane_of[j]]) / (2.0 * h[j])
-            g[lane_of[j]] = slope
-            finite &= fabs(slope) < INFINITY
     if not finite:
         for j in range(n):
             if not isfinite(g[lane_of[j]]):
                 note_fault(lanes, lane_of[j], NONFINITE)
                 note_value(lanes, lane_of[j], first[j])
-                note_value(lanes, lane_of[j], second_values[j])
+                note_value(lanes, lane_of[j], second[j])
+
+
+cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const double *second,
+                        const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The same for lanes that are not side by side, or whose pairs may be one-sided; false if one is not finite."""
+    cdef Py_ssize_t j, at = i * lanes.capacity
+    cdef bint finite = True
+    cdef double slope
+    for j in range(n):
+        if lanes.h[at + j] == 0.0:
+            slope = 0.0
+        elif not lanes.bounded or lanes.second[at + j] == -lanes.h[at + j]:
+            slope = (first[j] - second[j]) / (2.0 * lanes.h[at + j])
+        else:
+            slope = (4.0 * first[j] - second[j] - 3.0 * lanes.f_y[lane_of[j]]) / (2.0 * lanes.h[at + j])
+        lanes.g_y[at + lane_of[j]] = slope
+        finite &= isfinite(slope)
+    return finite
+
+
+cdef inline void perturb(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+    """Moves n columns of the block to a point of the stencil: 2i and 2i + 1 are the pair of coordinate i."""
+    cdef Py_ssize_t j, i = point >> 1
+    cdef double *row = lanes.block.x + i * lanes.block.stride + column
+    cdef const double *h = lanes.h + i * lanes.capacity
+    cdef const double *second = lanes.second + i * lanes.capacity
+    x += i * lanes.capacity
+    if not point & 1:
+        for j in range(n):
+            row[j] = x[j] + h[j]
+    elif lanes.bounded:
+        for j in range(n):
+            row[j] = x[j] + second[j]
+    else:
+        for j in range(n):
+            row[j] = x[j] - h[j]
+
+
+cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+    """Moves n columns of the block back to x."""
+    cdef Py_ssize_t j
+    cdef double *row = lanes.block.x + (point >> 1) * lanes.block.stride + column
+    x += (point >> 1) * lanes.capacity
+    for j in range(n):
+        row[j] = x[j]
+
+
+cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        lanes.f_y[lane_of[j]] = values[j]
+        lanes.has_f_y[lane_of[j]] = True
+        note_value(lanes, lane_of[j], values[j])
+
+
+cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:
+    """How many groups of n columns go into a call, so that no call is wider than need be."""
+    cdef Py_ssize_t most, n_calls
+    if width < 2 * n:
+        return 1
+    most = min(width // n, n_groups)
+    n_calls = (n_groups + most - 1) // most
+    return (n_groups + n_calls - 1) // n_calls
+
+
+cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
+                Py_ssize_t n_gradients) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        lanes.nfev[lane_of[j]] += n_values
+        lanes.njev[lane_of[j]] += n_gradients
 
 
 cdef class CentralDifference:
@@ -150,16 +229,16 @@ cdef class CentralDifference:
         """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
         cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
         cdef int late = 0
-        lanes.any_fault = False
+        if lanes.any_fault:
+            for lane in range(lanes.live):
+                lanes.fault[lane] = RUNNING
+            lanes.any_fault = False
+        memset(lanes.has_f_y, 0, lanes.live * sizeof(Py_ssize_t))
         for lane in range(lanes.live):
-            lanes.fault[lane] = RUNNING
-            lanes.has_f_y[lane] = False
-            if lanes.want[lane] & GRADIENT:
-                lanes.gradient_lanes[n_gradients] = lane
-                n_gradients += 1
-            else:
-                lanes.value_lanes[n_values] = lane
-                n_values += 1
+            # without a branch: the list that the lane is not in is written, too, and overwritten by the next lane
+            lanes.gradient_lanes[n_gradients] = lanes.value_lanes[n_values] = lane
+            n_gradients += lanes.want[lane] // GRADIENT
+            n_values = lane + 1 - n_gradients
         if n_values:
             late = self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE)
         if n_gradients and not late:
@@ -195,17 +274,12 @@ cdef class CentralDifference:
         open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
         pad(lanes, n)
         supplied = self.call(lanes, objective, want)
+        count(lanes, lane_of, n, (supplied & VALUE) != 0, (supplied & GRADIENT) != 0)
         if supplied & VALUE:
-            for j in range(n):
-                lane = lane_of[j]
-                lanes.f_y[lane] = lanes.block_f[j]
-                lanes.has_f_y[lane] = True
-                lanes.nfev[lane] += 1
-                note_value(lanes, lane, lanes.f_y[lane])
+            take_values(lanes, lanes.block_f, lane_of, n)
         if supplied & GRADIENT:
             for j in range(n):
                 lane = lane_of[j]
-                lanes.njev[lane] += 1
                 for i in range(lanes.n_dim):
                     slope = lanes.block_g[i * lanes.block.stride + j]
                     lanes.g_y[i * lanes.capacity + lane] = slope
@@ -231,8 +305,8 @@ cdef class CentralDifference:
 
     cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Fills h (and the second offsets where bounded) for n points; asks for f where a pair is one-sided."""
-        cdef Py_ssize_t i, j, at
-        cdef bint vanishes = False
+        cdef Py_ssize_t i, j, vanishes = 0
+        cdef double x_scale = self.x_scale
         cdef double *h
         cdef const double *row
         for i in range(lanes.n_dim):
@@ -241,20 +315,31 @@ cdef class CentralDifference:
             if self.step > 0.0:
                 for j in range(n):
                     h[j] = self.step
+                    vanishes |= (row[j] + h[j] == row[j]) | (row[j] - h[j] == row[j])
             else:
-                # h = 2 ** round(log2(eps ** (1 / 3) * maximum(x_scale, abs(x))))
+                # h = 2 ** round(log2(eps ** (1 / 3) * maximum(x_scale, abs(x)))), which vanishes beside inf alone
                 for j in range(n):
-                    h[j] = nearest_power_of_two(RELATIVE_STEP * max(self.x_scale, fabs(row[j])))
+                    h[j] = nearest_power_of_two(RELATIVE_STEP * (fabs(row[j]) if fabs(row[j]) > x_scale else x_scale))
+                    vanishes |= h[j] == INFINITY
             if lanes.bounded:
-                for j in range(n):
-                    at = i * lanes.capacity + lane_of[j]
-                    fit_steps(row[j], lanes.lower[at], lanes.upper[at], &h[j], &lanes.second[i * lanes.capacity + j])
-                    if lanes.second[i * lanes.capacity + j] != -h[j]:
-                        lanes.want[lane_of[j]] |= VALUE
-            for j in range(n):
-                vanishes |= (row[j] + h[j] == row[j]) | (row[j] - h[j] == row[j])
+                vanishes |= self.fit_into_bounds(lanes, i, row, lane_of, n)
         if vanishes:
             self.note_vanishing_steps(lanes, x, lane_of, n)
+
+    cdef bint fit_into_bounds(self, Lanes lanes, Py_ssize_t i, const double *row, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) noexcept nogil:
+        """Makes the pairs of coordinate i fit; true if a step that was shortened may vanish."""
+        cdef Py_ssize_t j, at
+        cdef bint is_short = False
+        cdef double *h = lanes.h + i * lanes.capacity
+        cdef double *second = lanes.second + i * lanes.capacity
+        for j in range(n):
+            at = i * lanes.capacity + lane_of[j]
+            fit_steps(row[j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
+            if second[j] != -h[j]:
+                lanes.want[lane_of[j]] |= VALUE
+                is_short |= row[j] + h[j] == row[j]
+        return is_short
 
     cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                                    Py_ssize_t n) noexcept nogil:
@@ -266,68 +351,36 @@ cdef class CentralDifference:
                     note_fault(lanes, lane_of[j], STEP_UNDERFLOW if isfinite(x[at]) else NONFINITE)
 
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n, bint with_values) except -1 nogil:
+                              Py_ssize_t n, Py_ssize_t with_values) except -1 nogil:
         """Evaluates the stencil, as many points of all n lanes in a call as the objective likes.
 
         The groups of n columns are: x itself if its value is wanted, then two for every coordinate.
         """
         cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
-        cdef Py_ssize_t n_calls, per_call, call, start, stop, group, j
-        per_call = min(max(lanes.width // n, 1), n_groups)
-        n_calls = (n_groups + per_call - 1) // per_call
-        per_call = (n_groups + n_calls - 1) // n_calls
+        cdef Py_ssize_t per_call = groups_per_call(lanes.width, n, n_groups)
+        cdef Py_ssize_t start = 0, stop, group
+        cdef const double *values
+        cdef const double *first = NULL
         open_block(lanes, objective, x, lane_of, n, per_call)
-        for call in range(n_calls):
-            start = call * per_call
+        while start < n_groups:
             stop = min(start + per_call, n_groups)
-            for group in range(start, stop):
-                self.perturb(lanes, x, group - with_values, (group - start) * n, n)
+            for group in range(max(start, with_values), stop):
+                perturb(lanes, x, group - with_values, (group - start) * n, n)
             pad(lanes, (stop - start) * n)
             if not self.call(lanes, objective, VALUE):
+                count(lanes, lane_of, n, start, 0)
                 return 1
-            for group in range(start, stop):
-                self.take_values(lanes, group - with_values, lanes.block_f + (group - start) * n, lane_of, n)
-                self.restore(lanes, x, group - with_values, (group - start) * n, n)
-        for j in range(n):
-            lanes.njev[lane_of[j]] += 1
+            if start < with_values:
+                take_values(lanes, lanes.block_f, lane_of, n)
+            for group in range(max(start, with_values), stop):
+                values = lanes.block_f + (group - start) * n
+                if (group - with_values) & 1:
+                    contract(lanes, (group - with_values) >> 1, first, values, lane_of, n)
+                else:
+                    first = values
+                restore(lanes, x, group - with_values, (group - start) * n, n)
+            # the next call must not overwrite values whose partners it brings
+            lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+            start = stop
+        count(lanes, lane_of, n, n_groups, 1)
         return 0
-
-    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                      Py_ssize_t n) noexcept nogil:
-        """Moves n columns of the block to a point of the stencil."""
-        cdef Py_ssize_t j, at = point // 2 * lanes.capacity
-        cdef double *row = lanes.block.x + point // 2 * lanes.block.stride + column
-        if point < 0:
-            return
-        if point % 2 == 0:
-            for j in range(n):
-                row[j] = x[at + j] + lanes.h[at + j]
-        elif lanes.bounded:
-            for j in range(n):
-                row[j] = x[at + j] + lanes.second[at + j]
-        else:
-            for j in range(n):
-                row[j] = x[at + j] - lanes.h[at + j]
-
-    cdef void restore(self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                      Py_ssize_t n) noexcept nogil:
-        """Moves n columns of the block back to x."""
-        if point >= 0:
-            memcpy(lanes.block.x + point // 2 * lanes.block.stride + column, x + point // 2 * lanes.capacity,
-                   n * sizeof(double))
-
-    cdef void take_values(self, Lanes lanes, Py_ssize_t point, const double *values, const Py_ssize_t *lane_of,
-                          Py_ssize_t n) noexcept nogil:
-        """Uses the values of n lanes at a point of the stencil."""
-        cdef Py_ssize_t j
-        for j in range(n):
-            lanes.nfev[lane_of[j]] += 1
-        if point < 0:
-            for j in range(n):
-                lanes.f_y[lane_of[j]] = values[j]
-                lanes.has_f_y[lane_of[j]] = True
-                note_value(lanes, lane_of[j], values[j])
-        elif point % 2 == 0:
-            memcpy(lanes.first, values, n * sizeof(double))
-        else:
-            contract(lanes, point // 2, values, lane_of, n)

@@ -100,12 +100,12 @@ cdef class Lanes:
     cdef double *h                  # (n_dim, capacity) steps
     cdef double *second             # (n_dim, capacity) offsets of the second point of a pair, only where bounded
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
-    cdef double *first              # (capacity,) values at the first point of a pair
     cdef double *norm               # (capacity,) max |projected gradient|
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
     cdef double *block_x
-    cdef double *block_f
+    cdef double *block_f            # (width of a block,)
+    cdef double *other_block_f      # of the call before
     cdef double *block_g
     cdef Py_ssize_t *block_problems
     cdef Block block                # the one in evaluation: column c is of lane block_lanes[c % n_block_lanes],

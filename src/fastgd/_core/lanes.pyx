@@ -82,8 +82,8 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (2 + needs.bounded) + 4)
-            + <double>block_width * (3 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
+            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (2 + needs.bounded) + 3)
+            + <double>block_width * (4 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
         if n_bytes >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
         self.slab = <double *>malloc(<size_t>n_bytes)
@@ -144,19 +144,19 @@ cdef class Lanes:
             self.second = p
             p += rows
         self.norm = p
-        self.first = p + row
-        self.gradient_lanes = <Py_ssize_t *>(p + 2 * row)
-        self.value_lanes = <Py_ssize_t *>(p + 3 * row)
-        p += 4 * row
+        self.gradient_lanes = <Py_ssize_t *>(p + row)
+        self.value_lanes = <Py_ssize_t *>(p + 2 * row)
+        p += 3 * row
         self.block_f = p
-        self.block_problems = <Py_ssize_t *>(p + block_width)
+        self.other_block_f = p + block_width
+        self.block_problems = <Py_ssize_t *>(p + 2 * block_width)
         self.block.problems = self.block_problems
-        self.block.failed = <bint *>(p + 2 * block_width)
+        self.block.failed = <bint *>(p + 3 * block_width)
         memset(self.block.failed, 0, block_width * sizeof(bint))
         self.block.n_failed = 0
         self.block.culprit = -1
         self.block.n_dim = self.n_dim
-        p += 3 * block_width
+        p += 4 * block_width
         if not objective.owns_points:
             self.block_x = p
             p += self.n_dim * block_width

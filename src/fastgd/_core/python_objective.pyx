@@ -43,9 +43,12 @@ cdef extern from "Python.h":
 cdef object ndarray = np.ndarray
 cdef object float64 = np.dtype(np.float64)
 
-# NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, larger
-# ones leave the cache (`python -m bench.overhead` prints the sweep).
-cdef Py_ssize_t BLOCK_BYTES = 1 << 19
+# NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
+# ones the function's temporary arrays leave a cache of 1 or 2 MB (`python -m bench.overhead widths`).
+cdef Py_ssize_t BLOCK_BYTES = 1 << 18
+# glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
+# more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
+cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
 # NumPy may sum a column of width 1 in another order, and may treat the end of a row with other instructions than its
 # middle: blocks are filled up to a multiple of this width, so that a column's value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 32
@@ -154,8 +157,12 @@ cdef int copy_values(object result, double sign, double *f, Py_ssize_t n) except
     if result.ndim != 1 or result.shape[0] != n:
         raise ValueError(f"fun must return one value per point: expected shape ({n},), got {result.shape}")
     PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
-    for j in range(n):
-        f[j] = sign * (<double *>(<char *>buffer.buf + j * buffer.strides[0]))[0]
+    if buffer.strides[0] == sizeof(double):
+        for j in range(n):
+            f[j] = sign * (<double *>buffer.buf)[j]
+    else:
+        for j in range(n):
+            f[j] = sign * (<double *>(<char *>buffer.buf + j * buffer.strides[0]))[0]
     PyBuffer_Release(&buffer)
     return 0
 
@@ -202,6 +209,8 @@ cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, d
 # The loop holds the GIL for these objectives, but its methods are declared without it. `with gil` would take it once
 # more at every call, which costs 20 ns; a function pointer of the right type does not.
 ctypedef int (*Evaluation)(PythonObjective, Block *, int, double *, double *) except -1 nogil
+# The same, leaving it to the caller to look for the exception: a try statement costs 20 ns.
+ctypedef int (*QuietEvaluation)(PythonObjective, Block *, int, double *, double *) noexcept nogil
 
 
 cdef class PythonObjective(Objective):
@@ -287,13 +296,25 @@ cdef class Pointwise(PythonObjective):
         return want
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        return (<Evaluation>evaluate_point)(self, block, want, f, g)
+        cdef int supplied = (<QuietEvaluation>evaluate_point)(self, block, want, f, g)
+        if supplied < 0:
+            return (<Evaluation>note_failure)(self, block, want, f, g)
+        return supplied
 
 
 cdef int evaluate_point(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
+    return (<Pointwise>objective).evaluate_point(block, want, f, g)
+
+
+cdef int pass_on() except -1:
+    """Fails with the exception that is set already."""
+    return -1
+
+
+cdef int note_failure(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
     cdef Pointwise self = <Pointwise>objective
     try:
-        return self.evaluate_point(block, want, f, g)
+        pass_on()
     except Exception as error:
         if self.unpack and isinstance(error, (OverflowError, ZeroDivisionError)):
             pass  # how Python's floats say inf or nan
@@ -317,6 +338,7 @@ cdef class Vectorized(PythonObjective):
     def __cinit__(self, *arguments):
         self.owns_points = True
         self.lends = True
+        np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
         self.width = max(BLOCK_BYTES // (8 * self.n_dim * WIDTH_STEP), 1) * WIDTH_STEP
 
     cdef int prepare(self, Block *block) except -1 nogil:

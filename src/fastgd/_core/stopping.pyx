@@ -58,9 +58,9 @@ MESSAGES = {
 cdef void measure_gradients(Lanes lanes) noexcept nogil:
     """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient."""
     cdef Py_ssize_t i, lane, at
-    cdef double projected
+    cdef double size
     cdef double *norm = lanes.norm
-    cdef double *g
+    cdef const double *g
     for lane in range(lanes.live):
         norm[lane] = 0.0
     for i in range(lanes.n_dim):
@@ -68,15 +68,15 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
         if lanes.bounded:
             # norm = max(norm, abs(x - clip(x - g, lower, upper)))
             for lane in range(lanes.live):
-                projected = min(max(lanes.x[at + lane] - lanes.g[at + lane], lanes.lower[at + lane]),
-                                lanes.upper[at + lane])
-                projected = fabs(lanes.x[at + lane] - projected)
-                norm[lane] = projected if projected > norm[lane] else norm[lane]
+                size = min(max(lanes.x[at + lane] - lanes.g[at + lane], lanes.lower[at + lane]), lanes.upper[at + lane])
+                size = fabs(lanes.x[at + lane] - size)
+                norm[lane] = size if size > norm[lane] else norm[lane]
         else:
             # norm = max(norm, abs(g))
             g = lanes.g + at
             for lane in range(lanes.live):
-                norm[lane] = fabs(g[lane]) if fabs(g[lane]) > norm[lane] else norm[lane]
+                size = fabs(g[lane])
+                norm[lane] = size if size > norm[lane] else norm[lane]
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
