@@ -1,0 +1,32 @@
+"""The command line: ``python -m fastgd``."""
+
+import argparse
+
+from . import __version__
+
+
+def demo(options):
+    """Minimizes a batch and prints what came out and how long it took."""
+    from ._demo import run  # only what the command needs
+
+    run()
+
+
+def main(arguments=None):
+    """Runs a command; without one it says which there are."""
+    parser = argparse.ArgumentParser(prog="python -m fastgd",
+                                     description="Minimize functions you can call but not differentiate.")
+    parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="command")
+    commands.add_parser("demo", help="minimize a few thousand problems, by fastgd and by plain NumPy (some seconds)",
+                        description="Minimizes a few thousand problems by fastgd and by plain NumPy, checks that the "
+                                    "answers agree, and prints the times.").set_defaults(run=demo)
+    options = parser.parse_args(arguments)
+    if hasattr(options, "run"):
+        options.run(options)
+    else:
+        parser.print_help()
+
+
+if __name__ == "__main__":
+    main()
