@@ -22,6 +22,9 @@ class Record:
             raise KeyError(key)
         return getattr(self, key)
 
+    def __contains__(self, key):
+        return key in self.keys()
+
 
 @dataclass(frozen=True, eq=False)
 class Iterate(Record):
