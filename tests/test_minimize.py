@@ -160,6 +160,28 @@ def test_limit_on_evaluations_is_kept(maxfev, options, vectorized):
         assert (result.status == Status.MAXFEV).all()
 
 
+@pytest.mark.parametrize("options", [{}, {"ftol": 1e-9}, {"keep_best": True}, {"bounds": (0, 3)}], ids=str)
+@pytest.mark.parametrize("jac", [None, lambda x: np.nan * x, True], ids=["differences", "function", "pair"])
+@pytest.mark.parametrize("maxfev", range(1, 8))
+def test_limit_on_evaluations_is_kept_by_a_start_that_fails(maxfev, jac, options):
+    """Nor is it exceeded where the first gradient is not finite and the value at x0 is asked for once more."""
+    fun, calls = counted(lambda x: (rosenbrock(x), np.nan * x) if jac is True else np.nan * x[0])
+    result = minimize(fun, [1.0, 2.0], jac=jac, maxfev=maxfev, **options)
+    assert result.nfev == len(calls) <= maxfev
+
+
+@pytest.mark.parametrize("options", [{}, {"bounds": (-3, 3)}, {"ftol": 1e-300}], ids=str)
+@pytest.mark.parametrize("maxfev", [1, 2, 10])
+def test_allowed_evaluations_are_used(maxfev, options):
+    """A run ends as MAXFEV only when the next iteration would exceed the limit: a pair is one evaluation, a gradient
+    function none."""
+    pair = minimize(lambda x: (x @ x, 2 * x), [1.0, 2.0], jac=True, maxfev=maxfev, gtol=0.0, **options)
+    assert (pair.status, pair.nfev, pair.nit) == (Status.MAXFEV, maxfev, maxfev - 1)
+    alone = minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, maxfev=maxfev, gtol=0.0, maxiter=20, **options)
+    expected = (Status.MAXFEV, maxfev, maxfev - 1) if "ftol" in options else (Status.MAXITER, 1, 20)
+    assert (alone.status, alone.nfev, alone.nit) == expected
+
+
 def test_image_of_problems():
     """(H, W, n_dim) is H * W problems, and every field has the shape of the image."""
     x0 = starts(12).reshape(3, 4, 2)
