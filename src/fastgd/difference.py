@@ -14,7 +14,7 @@ class Difference:
     step : float, optional
         The absolute step h, in units of x, used exactly as given. By default h is chosen for every coordinate: the
         power of two nearest to ``eps**(1/3) * max(x_scale, abs(x))``, about 6e-6 for x near 1, so that x + h and x - h
-        carry no rounding error.
+        carry no rounding error unless they are beyond the next power of two.
     x_scale : float, default 1.0
         The size below which a change of x matters little, in units of x. Set it when coordinates are much smaller
         than 1.

@@ -32,8 +32,8 @@ class GradientDescent:
     --------
     >>> import fastgd
     >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.GradientDescent(0.4))
-    >>> round(result.x[0], 6)
-    3.0
+    >>> result.x.round(6)
+    array([3.])
     """
 
     learning_rate: float = 0.01

@@ -22,6 +22,9 @@ class Record:
             raise KeyError(key)
         return getattr(self, key)
 
+    def __contains__(self, key):
+        return key in self.keys()
+
 
 @dataclass(frozen=True, eq=False)
 class Iterate(Record):
@@ -191,5 +194,6 @@ class Result(Record):
             if known.size:
                 lines[name] = f"{known.min():.6g} to {known.max():.6g}, median {np.median(known):.6g}"
         best = self.best
-        lines["best"] = f"fun = {best.fun:.6g} at x = {best.x}"
+        x = np.array2string(best.x, precision=5, threshold=5, edgeitems=2, max_line_width=np.inf)
+        lines["best"] = f"fun = {best.fun:.6g} at x = {x}"
         return lines

@@ -47,8 +47,9 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
 
 cdef Py_ssize_t most_evaluations(Lanes lanes, Objective objective) noexcept nogil:
     """How often an iteration, and the last value if it is not known by then, may call the user's function."""
-    cdef Py_ssize_t for_gradient = objective.gradient_cost if objective.has_gradient else 2 * lanes.n_dim
-    return for_gradient + 1 + (lanes.bounded and not lanes.want_at_iterate & VALUE)
+    if objective.has_gradient:
+        return objective.gradient_cost + 1
+    return 2 * lanes.n_dim + 1 + (lanes.bounded and not lanes.want_at_iterate & VALUE)
 
 
 cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, Source source,
@@ -143,7 +144,8 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
     cdef Py_ssize_t i, lane, problem
     difference.deadline = INFINITY
     for problem in range(source.next):
-        if isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0])):
+        if (isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
+                and sink.nfev[problem] < source.maxfev[problem]):  # a start that failed may have used them all
             if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
                 lanes.want[lanes.live] = VALUE
                 lanes.nit[lanes.live] = sink.nit[problem] - 1  # x is that of this iteration

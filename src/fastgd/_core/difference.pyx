@@ -230,8 +230,8 @@ cdef class CentralDifference:
     """(f(x + h) - f(x - h)) / (2h) in every coordinate.
 
     A positive `step` is taken as it is. Otherwise h is the power of two nearest to eps^(1/3) max(x_scale, |x|), so
-    that x + h, x - h and the division by 2h are exact but where x is much smaller than h. Near a bound the one-sided
-    formula of the same order is used: (4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h).
+    that the division by 2h is exact, and so are x + h and x - h unless they lie in a binade above that of x. Near a
+    bound the one-sided formula of the same order is used: (4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h).
     """
 
     def __init__(self, double step=0.0, double x_scale=1.0):

@@ -19,7 +19,7 @@ cdef struct Block:
 cdef class Objective:
     cdef readonly bint needs_gil
     cdef readonly bint has_gradient  # it supplies gradients of its own
-    cdef readonly int gradient_cost  # how many evaluations of the function one of them takes
+    cdef readonly int gradient_cost  # how many evaluations of the function one takes, besides the value
     cdef readonly bint owns_points   # its `prepare` provides the memory for the points
     cdef readonly Py_ssize_t width   # how many points it likes to get in one call
     cdef int prepare(self, Block *block) except -1 nogil

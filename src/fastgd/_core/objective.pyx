@@ -25,7 +25,7 @@ cdef class Objective:
     has_gradient : bool, default False
         Whether `evaluate` supplies gradients of its own when it is asked for GRADIENT.
     gradient_cost : int, default 0
-        How many evaluations of the function one such gradient counts as.
+        How many evaluations of the function one such gradient counts as, besides that of the value.
     owns_points : bool, default False
         Whether `prepare` provides the memory for the points.
     width : int, default 64

@@ -223,7 +223,6 @@ cdef class PythonObjective(Objective):
                   bint maximize=False, bint record_errors=False, bint rows=False):
         self.needs_gil = True
         self.has_gradient = jac is not None
-        self.gradient_cost = jac is True
         self.fun = fun
         self.jac = jac
         self.args = args
