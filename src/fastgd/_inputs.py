@@ -47,7 +47,9 @@ def as_points(x, name):
     if 2 * 8 * array.size > sys.maxsize:  # the answers are a point and a gradient
         raise OverflowError(f"{name} of shape {shape} is too large: its size overflows")
     try:  # a copy, so that the user may change x during the run
-        rows = np.array(array, dtype=np.float64, order="C", subok=False).reshape(-1, n_dim)
+        rows = np.array(array, np.float64, ndmin=2)
+        if rows.ndim > 2:
+            rows = rows.reshape(-1, n_dim)
     except MemoryError:
         raise MemoryError(f"{name} of shape {shape} needs {8 * array.size} bytes as float64") from None
     return Points(rows, shape)

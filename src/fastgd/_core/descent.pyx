@@ -1,5 +1,4 @@
 """The loop: the only caller of the rooms beside it."""
-from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport INFINITY, NAN, isnan
 
 from .difference cimport CentralDifference, fastgd_seconds
@@ -7,6 +6,9 @@ from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
 from .objective cimport GRADIENT, VALUE, Objective
 from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, STEP_UNDERFLOW, test
 from .update cimport Rule
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1 nogil  # to be called with the GIL
 
 import numpy as np
 
@@ -57,7 +59,9 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
     cdef double next_look = 0.0
     turn_over(lanes, rule, source, sink)
     while lanes.live:
-        if objective.needs_gil or fastgd_seconds() > next_look:
+        if objective.needs_gil:
+            PyErr_CheckSignals()
+        elif fastgd_seconds() > next_look:
             with gil:
                 PyErr_CheckSignals()
             next_look = fastgd_seconds() + SECONDS_BETWEEN_SIGNALS

@@ -15,6 +15,8 @@ cdef class CentralDifference:
                              int want) except -1 nogil
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil
+    cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
+                                     const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

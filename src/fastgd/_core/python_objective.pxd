@@ -1,4 +1,5 @@
 from cpython.object cimport PyObject
+from cython cimport final
 
 from .objective cimport Block, Objective
 
@@ -15,6 +16,7 @@ cdef struct Header:
     Py_ssize_t strides[2]
 
 
+@final
 cdef class Argument:
     cdef readonly object array  # the owner of the memory
     cdef readonly tuple handed  # what the user's function gets: the array, its transpose, or its rows
@@ -38,6 +40,7 @@ cdef class PythonObjective(Objective):
     cdef Argument argument
 
 
+@final
 cdef class Pointwise(PythonObjective):
     cdef PyObject **stack        # one free slot, then the arguments of a vectorcall
     cdef Py_ssize_t n_arguments
@@ -48,6 +51,7 @@ cdef class Pointwise(PythonObjective):
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1
 
 
+@final
 cdef class Vectorized(PythonObjective):
     cdef bint lends
     cdef object problems

@@ -1,4 +1,5 @@
 """Objectives that are Python functions: of one point, or of a block of points (vectorized NumPy)."""
+from cython cimport final
 from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
@@ -88,6 +89,7 @@ cdef tuple present(object array, bint rows, bint unpack):
     return (array.T if rows else array.view(),)
 
 
+@final
 cdef class Argument:
     """The array that a Python function is called with: used again only while nobody else can see it."""
 
@@ -98,7 +100,8 @@ cdef class Argument:
         PyObject_GetBuffer(self.array, &buffer, PyBUF_WRITABLE)
         self.data = <double *>buffer.buf
         PyBuffer_Release(&buffer)
-        self.array.flags.writeable = writable
+        if not writable:
+            self.array.flags.writeable = False
         self.handed = (self.array,) if writable else present(self.array, rows, unpack)
         self.n_headers = len(self.handed) if self.handed[0] is self.array else len(self.handed) + 1
         self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
@@ -234,6 +237,7 @@ cdef class PythonObjective(Objective):
         self.rows = rows
 
 
+@final
 cdef class Pointwise(PythonObjective):
     """A Python function of one point: `f(x)`, or `f(*x)` with Python floats when `unpack` is set."""
 
@@ -262,15 +266,14 @@ cdef class Pointwise(PythonObjective):
 
     cdef object call(self, object function, const double *x):
         cdef Py_ssize_t i
-        cdef Argument argument
         cdef PyObject **arguments = self.stack + 1
         cdef size_t n_arguments = <size_t>self.n_arguments | PY_VECTORCALL_ARGUMENTS_OFFSET
         if not self.unpack:
             if self.argument is None or not self.argument.is_untouched():
                 self.argument = Argument((self.n_dim,), True)
-            argument = self.argument
-            memcpy(argument.data, x, self.n_dim * sizeof(double))
-            arguments[0] = <PyObject *>argument.array
+                arguments[0] = <PyObject *>self.argument.array
+            for i in range(self.n_dim):
+                self.argument.data[i] = x[i]
             return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
         for i in range(self.n_dim):
             arguments[i] = PyFloat_FromDouble(x[i])
@@ -327,6 +330,7 @@ cdef int note_failure(PythonObjective objective, Block *block, int want, double 
         return VALUE | GRADIENT if self.jac is True else want
 
 
+@final
 cdef class Vectorized(PythonObjective):
     """A NumPy function of a block of points: `(n_dim, n_points)`, or `(n_points, n_dim)` when `rows` is set.
 
