@@ -51,7 +51,7 @@ def pointwise(quick):
     twin = reference.minimize(lambda x: np.array([rosenbrock_2d(x[:, 0])]), x0[:, None], learning_rate=1e-3, gtol=0.0,
                               maxiter=maxiter)
     assert np.array_equal(result.x, twin.x[:, 0])
-    ours, bare = best_seconds(run, lambda: call_times(rosenbrock_2d, x0, result.nfev), rounds=1 if quick else 15)
+    ours, bare = best_seconds(run, lambda: call_times(rosenbrock_2d, x0, result.nfev), rounds=1 if quick else 40)
     report(f"pointwise, d = 2, {maxiter} iterations / bare calls", ours / bare, 1.10)
     print(f"{'':4}({1e9 * bare / result.nfev:.0f} ns a bare call)")
 
@@ -78,16 +78,15 @@ def gradient(n_dim, quick):
     print(f"{'':4}(microseconds: fastgd {ours:.1f}, SciPy {scipys:.1f}, {2 * n_dim} bare calls {bare:.1f})")
 
 
-def own_cost(n_dim, quick):
-    """Seconds per point of the objective alone at its best block width."""
-    best = {}
+def best_width(n_dim, quick):
+    """The block width at which the objective alone takes least per point."""
+    seconds = {}
     for width in (256, 1024) if quick else (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768):
         x = starts(width, n_dim).T.copy()
         repeats = max(1, (1 << 16) // width)
-        (seconds,) = best_seconds(lambda x=x, n=repeats: call_times(rosenbrock, x, n), rounds=2 if quick else 9)
-        best[width] = seconds / (width * repeats)
-    width = min(best, key=best.get)
-    return width, best[width]
+        (total,) = best_seconds(lambda x=x, n=repeats: call_times(rosenbrock, x, n), rounds=2 if quick else 9)
+        seconds[width] = total / (width * repeats)
+    return min(seconds, key=seconds.get)
 
 
 def vectorized(n_dim, quick):
@@ -102,11 +101,12 @@ def vectorized(n_dim, quick):
     result = run()
     twin = reference.minimize(rosenbrock, x0.T, learning_rate=rate, gtol=0.0, maxiter=maxiter)
     assert np.array_equal(result.x, twin.x.T)
-    (ours,) = best_seconds(run, rounds=1 if quick else 7)
-    width, seconds = own_cost(n_dim, quick)
-    (again,) = best_seconds(run, rounds=1 if quick else 7)
+    width = best_width(n_dim, quick)
+    block = starts(width, n_dim).T.copy()
+    n_calls = result.nfev.sum() / width
+    ours, alone = best_seconds(run, lambda: call_times(rosenbrock, block, int(n_calls)), rounds=1 if quick else 15)
     report(f"vectorized, d = {n_dim} / the objective alone (best width {width})",
-           min(ours, again) / (result.nfev.sum() * seconds), 1.15)
+           ours / (alone * n_calls / int(n_calls)), 1.15)
 
 
 def lockstep(n_problems, n_dim, bar, quick):

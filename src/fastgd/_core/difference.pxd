@@ -6,6 +6,16 @@ cdef extern from "clock.h":
     double fastgd_seconds() noexcept nogil
 
 
+cdef extern from "rows.h":
+    void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
+    void fastgd_subtract(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
+    bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_rounded_quotients(double *g, const double *first, const double *second, const double *h,
+                                  Py_ssize_t n) noexcept nogil
+    bint fastgd_quotients(double *g, const double *first, const double *second, const double *h,
+                          Py_ssize_t n) noexcept nogil
+
+
 cdef class CentralDifference:
     cdef double step          # absolute, or 0 for steps relative to x
     cdef double x_scale

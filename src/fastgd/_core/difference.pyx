@@ -1,5 +1,5 @@
 """Gradients by central differences: steps, stencils, and the blocks in which lanes are evaluated."""
-from libc.math cimport INFINITY, fabs, isfinite
+from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
@@ -10,23 +10,6 @@ from .stopping cimport EXCEPTION, NONFINITE, RUNNING, STEP_UNDERFLOW, UNBOUNDED
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
 cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
-
-
-cdef inline double nearest_power_of_two(double value) noexcept nogil:
-    cdef uint64_t bits
-    memcpy(&bits, &value, sizeof(double))
-    bits = (bits + <uint64_t>0x0008000000000000) & <uint64_t>0x7FF0000000000000
-    memcpy(&value, &bits, sizeof(double))
-    return value
-
-
-cdef inline double half_inverse(double power_of_two) noexcept nogil:
-    """0.5 / h for a normal power of two, by its exponent alone: a division takes as long as ten other operations."""
-    cdef uint64_t bits
-    memcpy(&bits, &power_of_two, sizeof(double))
-    bits = (<uint64_t>2045 << 52) - bits
-    memcpy(&power_of_two, &bits, sizeof(double))
-    return power_of_two
 
 
 cdef inline double power_of_two_below(double value) noexcept nogil:
@@ -132,21 +115,16 @@ cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize
 cdef void contract(Lanes lanes, Py_ssize_t i, const double *first, const double *second, const Py_ssize_t *lane_of,
                    Py_ssize_t n, bint steps_are_rounded) noexcept nogil:
     """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
-    cdef Py_ssize_t j, finite = 1
+    cdef Py_ssize_t j
+    cdef bint finite
     cdef const double *h = lanes.h + i * lanes.capacity
     cdef double *g = lanes.g_y + i * lanes.capacity
     if lanes.bounded or not are_first_lanes(lane_of, n):
         finite = contract_each(lanes, i, first, second, lane_of, n)
     elif steps_are_rounded:
-        # g = (first - second) * (0.5 / h)
-        for j in range(n):
-            g[j] = (first[j] - second[j]) * half_inverse(h[j])
-            finite &= fabs(g[j]) < INFINITY
+        finite = fastgd_rounded_quotients(g, first, second, h, n)
     else:
-        # g = (first - second) / (2 * h)
-        for j in range(n):
-            g[j] = (first[j] - second[j]) / (2.0 * h[j])
-            finite &= fabs(g[j]) < INFINITY
+        finite = fastgd_quotients(g, first, second, h, n)
     if not finite:
         for j in range(n):
             if not isfinite(g[lane_of[j]]):
@@ -173,25 +151,22 @@ cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const do
     return finite
 
 
-cdef inline void perturb(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+cdef inline void perturb(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                         Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block to a point of the stencil: 2i and 2i + 1 are the pair of coordinate i."""
-    cdef Py_ssize_t j, i = point >> 1
+    cdef Py_ssize_t i = point >> 1
     cdef double *row = lanes.block.x + i * lanes.block.stride + column
-    cdef const double *h = lanes.h + i * lanes.capacity
-    cdef const double *second = lanes.second + i * lanes.capacity
     x += i * lanes.capacity
     if not point & 1:
-        for j in range(n):
-            row[j] = x[j] + h[j]
+        fastgd_add(row, x, lanes.h + i * lanes.capacity, n)
     elif lanes.bounded:
-        for j in range(n):
-            row[j] = x[j] + second[j]
+        fastgd_add(row, x, lanes.second + i * lanes.capacity, n)
     else:
-        for j in range(n):
-            row[j] = x[j] - h[j]
+        fastgd_subtract(row, x, lanes.h + i * lanes.capacity, n)
 
 
-cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                         Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block back to x."""
     cdef Py_ssize_t j
     cdef double *row = lanes.block.x + (point >> 1) * lanes.block.stride + column
@@ -321,8 +296,8 @@ cdef class CentralDifference:
 
     cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Fills h (and the second offsets where bounded) for n points; asks for f where a pair is one-sided."""
-        cdef Py_ssize_t i, j, vanishes = 0
-        cdef double x_scale = self.x_scale
+        cdef Py_ssize_t i, j
+        cdef bint vanishes = False
         cdef double *h
         cdef const double *row
         for i in range(lanes.n_dim):
@@ -332,11 +307,8 @@ cdef class CentralDifference:
                 for j in range(n):
                     h[j] = self.step
                     vanishes |= (row[j] + h[j] == row[j]) | (row[j] - h[j] == row[j])
-            else:
-                # h = 2 ** round(log2(eps ** (1 / 3) * maximum(x_scale, abs(x)))), which vanishes beside inf alone
-                for j in range(n):
-                    h[j] = nearest_power_of_two(RELATIVE_STEP * (fabs(row[j]) if fabs(row[j]) > x_scale else x_scale))
-                    vanishes |= h[j] == INFINITY
+            elif not fastgd_rounded_steps(h, row, RELATIVE_STEP, self.x_scale, n):
+                vanishes = True  # beside inf alone
             if lanes.bounded:
                 vanishes |= self.fit_into_bounds(lanes, i, row, lane_of, n)
         if vanishes:

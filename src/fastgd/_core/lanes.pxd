@@ -61,6 +61,7 @@ cdef class Lanes:
     cdef bint keep_best
     cdef int want_at_iterate
     cdef Py_ssize_t cost            # the most evaluations of fun that an iteration needs, and the last value
+    cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
     cdef bint any_finished          # since the last turnover
 

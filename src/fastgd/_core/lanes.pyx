@@ -201,6 +201,7 @@ cdef class Lanes:
         self.ftarget[lane] = source.ftarget[problem]
         self.maxiter[lane] = source.maxiter[problem]
         self.maxfev[lane] = source.maxfev[problem]
+        self.tests_steps |= self.xtol[lane] > 0.0 or self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
         self.nit[lane] = -1
         self.phase[lane] = AGAIN
         if not finite:

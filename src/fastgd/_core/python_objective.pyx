@@ -343,6 +343,8 @@ cdef class Vectorized(PythonObjective):
         self.lends = True
         np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
         self.width = max(BLOCK_BYTES // (8 * self.n_dim * WIDTH_STEP), 1) * WIDTH_STEP
+        if self.width % 512 == 0:
+            self.width -= WIDTH_STEP  # rows a multiple of 4096 bytes apart keep the processor waiting for itself
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP

@@ -3,7 +3,10 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport ITERATE, STUCK, Lanes
+from .lanes cimport AGAIN, STUCK, Lanes
+
+cdef extern from "rows.h":
+    void fastgd_raise_to_abs(double *norm, const double *g, Py_ssize_t n) noexcept nogil
 
 
 class Status(IntEnum):
@@ -60,7 +63,6 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
     cdef Py_ssize_t i, lane, at
     cdef double size
     cdef double *norm = lanes.norm
-    cdef const double *g
     for lane in range(lanes.live):
         norm[lane] = 0.0
     for i in range(lanes.n_dim):
@@ -72,11 +74,7 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
                 size = fabs(lanes.x[at + lane] - size)
                 norm[lane] = size if size > norm[lane] else norm[lane]
         else:
-            # norm = max(norm, abs(g))
-            g = lanes.g + at
-            for lane in range(lanes.live):
-                size = fabs(g[lane])
-                norm[lane] = size if size > norm[lane] else norm[lane]
+            fastgd_raise_to_abs(norm, lanes.g + at, lanes.live)
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -114,12 +112,20 @@ cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     return RUNNING
 
 
+cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    """The common case of `decide`, for lanes that have no tolerance but gtol."""
+    return (lanes.norm[lane] <= lanes.gtol[lane] or lanes.nit[lane] >= lanes.maxiter[lane]
+            or lanes.nfev[lane] + lanes.cost > lanes.maxfev[lane])
+
+
 cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that are at an iterate, or stuck, and meet a criterion."""
     cdef Py_ssize_t lane, status
     measure_gradients(lanes)
     for lane in range(lanes.live):
-        if lanes.status[lane] == RUNNING and (lanes.phase[lane] == ITERATE or lanes.phase[lane] == STUCK):
+        if not (lanes.tests_steps or may_end(lanes, lane) or lanes.phase[lane] == STUCK):
+            continue
+        if lanes.status[lane] == RUNNING and lanes.phase[lane] != AGAIN:
             status = decide(lanes, lane)
             if status != RUNNING:
                 lanes.finish(lane, status)

@@ -5,6 +5,9 @@ when that is there.
 """
 from .lanes cimport Lanes
 
+cdef extern from "rows.h":
+    void fastgd_descend(double *y, const double *x, const double *rate, const double *g, Py_ssize_t n) noexcept nogil
+
 
 cdef class Rule:
     """The protocol, and what is common to the methods that take one step of a fixed form per gradient."""
@@ -30,15 +33,8 @@ cdef class Rule:
 
 cdef class GradientDescent(Rule):
     cdef void propose(self, Lanes lanes) noexcept nogil:
-        cdef Py_ssize_t i, lane
-        cdef const double *rate = lanes.learning_rate
-        cdef const double *x
-        cdef const double *g
-        cdef double *y
+        # y = x - learning_rate * g
+        cdef Py_ssize_t i, at
         for i in range(lanes.n_dim):
-            x = lanes.x + i * lanes.capacity
-            g = lanes.g + i * lanes.capacity
-            y = lanes.y + i * lanes.capacity
-            # y = x - rate * g
-            for lane in range(lanes.live):
-                y[lane] = x[lane] - rate[lane] * g[lane]
+            at = i * lanes.capacity
+            fastgd_descend(lanes.y + at, lanes.x + at, lanes.learning_rate, lanes.g + at, lanes.live)

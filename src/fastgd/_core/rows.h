@@ -1,0 +1,104 @@
+/* The loops over rows of lanes, in C so that GCC can compile each for several instruction sets and choose at load time.
+   The results do not depend on which: the build forbids the fusion of a * b + c (-ffp-contract=off). AVX2 (v3) takes a
+   fifth off a run with a NumPy objective; AVX-512 (v4), on rows that lie anywhere, was slower. */
+#ifndef FASTGD_ROWS_H
+#define FASTGD_ROWS_H
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) \
+    && !defined(__SANITIZE_ADDRESS__)
+#define FASTGD_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
+#else
+#define FASTGD_CLONES
+#endif
+
+static inline uint64_t fastgd_bits(double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline double fastgd_from_bits(uint64_t bits) {
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The sign bit is set for infinities and nans alone; in integers, because a loop with a comparison of doubles in it
+   does not become SSE2 code. */
+static inline uint64_t fastgd_nonfinite(double value) {
+    return (fastgd_bits(value) & 0x7FFFFFFFFFFFFFFFu) + 0x0010000000000000u;
+}
+
+/* out = a + b */
+FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restrict a, const double *restrict b,
+                                     ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        out[j] = a[j] + b[j];
+}
+
+/* out = a - b */
+FASTGD_CLONES static void fastgd_subtract(double *restrict out, const double *restrict a, const double *restrict b,
+                                          ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        out[j] = a[j] - b[j];
+}
+
+/* y = x - rate * g */
+FASTGD_CLONES static void fastgd_descend(double *restrict y, const double *restrict x, const double *restrict rate,
+                                         const double *restrict g, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        y[j] = x[j] - rate[j] * g[j];
+}
+
+/* norm = max(norm, |g|) */
+FASTGD_CLONES static void fastgd_raise_to_abs(double *restrict norm, const double *restrict g, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double size = fabs(g[j]);
+        norm[j] = size > norm[j] ? size : norm[j];
+    }
+}
+
+/* h = 2 ** round(log2(factor * max(x_scale, |x|))): the nearest power of two, by rounding the exponent.
+   Returns whether all are finite. */
+FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *restrict x, double factor,
+                                              double x_scale, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double size = fabs(x[j]);
+        double step = factor * (size > x_scale ? size : x_scale);
+        step = fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
+        nonfinite |= fastgd_nonfinite(step);
+        h[j] = step;
+    }
+    return !(nonfinite >> 63);
+}
+
+/* g = (first - second) / (2 * h) for powers of two h, by their exponents: a division takes as long as all the rest.
+   Returns whether all are finite. */
+FASTGD_CLONES static int fastgd_rounded_quotients(double *restrict g, const double *restrict first,
+                                                  const double *restrict second, const double *restrict h,
+                                                  ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double inverse = fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
+        g[j] = (first[j] - second[j]) * inverse;
+        nonfinite |= fastgd_nonfinite(g[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* g = (first - second) / (2 * h); returns whether all are finite. */
+FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *restrict first,
+                                          const double *restrict second, const double *restrict h, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        g[j] = (first[j] - second[j]) / (2.0 * h[j]);
+        nonfinite |= fastgd_nonfinite(g[j]);
+    }
+    return !(nonfinite >> 63);
+}
+#endif
