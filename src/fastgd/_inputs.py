@@ -115,8 +115,8 @@ def as_bounds(bounds, points, name):
         return None, None
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = (bounds.lb, bounds.ub)
-    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-        raise ValueError("bounds must be a pair (lower, upper), each broadcastable to the shape of "
+    if not isinstance(bounds, tuple) or len(bounds) != 2:  # a list may be one of (low, high) pairs
+        raise ValueError("bounds must be a tuple (lower, upper), each broadcastable to the shape of "
                          f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__}")
     lower, upper = (
         one_bound(-np.inf if bounds[0] is None else bounds[0], "lower", points, name),

@@ -47,6 +47,11 @@ cdef inline void fit_steps(double x, double lower, double upper, double *h, doub
 
 cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
     """Fills n_total columns of a row with copies of its first n."""
+    cdef Py_ssize_t column
+    if n == 1:
+        for column in range(1, n_total):
+            row[column] = row[0]
+        return
     while n < n_total:
         memcpy(row + n, row, min(n, n_total - n) * sizeof(double))
         n *= 2
