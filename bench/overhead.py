@@ -91,7 +91,7 @@ def best_width(n_dim, quick):
 
 def vectorized(n_dim, quick):
     """A NumPy objective beside the objective's own cost at its best width."""
-    x0 = starts(512 if quick else 16384, n_dim)
+    x0 = starts(512 if quick else min(16384, 200_000 // n_dim), n_dim)
     maxiter = 3 if quick else max(4, 200 // n_dim)
     rate = 1e-4
 

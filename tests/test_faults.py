@@ -346,7 +346,7 @@ def test_bounds_that_make_no_sense(kind):
                              ([[-2, -2], [-2, 9.5], [-2, -2]], 99.0), (-2.0, np.array([[99, 99], [99, -3], [99, 99]]))):
             with pytest.raises(ValueError, match=r"\(1, [01]\)"):
                 call(starts(3), bounds=(lower, upper))
-        for wrong in (([0.0, 0, 0], 99.0), 5, (1, 2, 3), "ab"):
+        for wrong in (([0.0, 0, 0], 99.0), 5, (1, 2, 3), "ab", [(-2, 99), (-2, 99)]):  # the last: a pair per coordinate
             with pytest.raises((ValueError, TypeError), match="bound"):
                 call(starts(3), bounds=wrong)
 

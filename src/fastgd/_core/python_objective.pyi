@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from typing_extensions import disjoint_base
 
 from .objective import Objective
 
-@disjoint_base
+@final
 class Argument:
     @property
     def array(self) -> NDArray[np.float64]: ...
@@ -30,10 +30,10 @@ class PythonObjective(Objective):
         rows: bool = False,
     ) -> Self: ...
 
-@disjoint_base
+@final
 class Pointwise(PythonObjective):
     def __new__(cls, *arguments: Any) -> Self: ...
 
-@disjoint_base
+@final
 class Vectorized(PythonObjective):
     def __new__(cls, *arguments: Any) -> Self: ...

@@ -1,12 +1,13 @@
 """Objectives that are Python functions: of one point, or of a block of points (vectorized NumPy)."""
 from cython cimport final
-from cpython.buffer cimport PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport NAN
 from libc.string cimport memcmp, memcpy, memset
 
 from .objective cimport GRADIENT, VALUE
+from .returned cimport convert_value, copy_gradients, copy_values, split_pair
 
 import numpy as np
 
@@ -41,11 +42,8 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *thing)
     void Py_XDECREF(PyObject *thing)
 
-cdef object ndarray = np.ndarray
-cdef object float64 = np.dtype(np.float64)
-
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
-# ones the function's temporary arrays leave a cache of 1 or 2 MB (`python -m bench.overhead widths`).
+# ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py).
 cdef Py_ssize_t BLOCK_BYTES = 1 << 18
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
@@ -126,78 +124,9 @@ cdef class Argument:
         return True
 
 
-cdef object as_numbers(object result, str what):
-    """A plain float64 array of what the user's function returned, or a TypeError that names its type."""
-    if isinstance(result, np.ma.MaskedArray):
-        raise TypeError(f"{what} must return real numbers, got a masked array")
-    array = np.asarray(result)
-    if array.dtype.kind not in "fiub":
-        found = type(result).__name__
-        if array.dtype.kind != "O" or isinstance(result, ndarray):
-            found = f"{found} of dtype {array.dtype}"
-        raise TypeError(f"{what} must return real numbers, got {found}")
-    return array.astype(np.float64, copy=False)
-
-
-cdef double as_value(object result) except? -1.0:
+cdef inline double as_value(object result) except? -1.0:
     """The user's value of one point."""
-    if PyFloat_Check(result):
-        return PyFloat_AS_DOUBLE(result)
-    if isinstance(result, int):
-        return float(result)
-    array = as_numbers(result, "fun")
-    if array.size != 1:
-        raise ValueError(f"fun must return one number for one point, got an array of shape {array.shape}")
-    return array.item()
-
-
-cdef int copy_values(object result, double sign, double *f, Py_ssize_t n) except -1:
-    """f = sign * result, for the values of a block; no broadcasting."""
-    cdef Py_buffer buffer
-    cdef Py_ssize_t j
-    if type(result) is not ndarray or result.dtype is not float64:
-        result = as_numbers(result, "fun")
-    if result.ndim != 1 or result.shape[0] != n:
-        raise ValueError(f"fun must return one value per point: expected shape ({n},), got {result.shape}")
-    PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
-    if buffer.strides[0] == sizeof(double):
-        for j in range(n):
-            f[j] = sign * (<double *>buffer.buf)[j]
-    else:
-        for j in range(n):
-            f[j] = sign * (<double *>(<char *>buffer.buf + j * buffer.strides[0]))[0]
-    PyBuffer_Release(&buffer)
-    return 0
-
-
-cdef int copy_gradients(object result, double sign, bint rows, double *g, const Block *block) except -1:
-    """g = sign * result, for the gradients of a block; no broadcasting."""
-    cdef Py_buffer buffer
-    cdef Py_ssize_t i, j
-    cdef char *row
-    cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
-    result = as_numbers(result, "jac")
-    if block.n_points == 1 and (result.shape == (block.n_dim,) or block.n_dim == 1 and result.shape == ()):
-        result = result.reshape(expected)
-    elif block.n_points == 1 or result.shape != expected:
-        if block.n_points == 1:
-            expected = (block.n_dim,)
-        raise ValueError(f"jac must return the shape of its argument: expected {expected}, got {result.shape}")
-    if rows:
-        result = result.T
-    PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
-    for i in range(block.n_dim):
-        row = <char *>buffer.buf + i * buffer.strides[0]
-        for j in range(block.n_points):
-            g[i * block.stride + j] = sign * (<double *>(row + j * buffer.strides[1]))[0]
-    PyBuffer_Release(&buffer)
-    return 0
-
-
-cdef tuple split_pair(object result):
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise TypeError(f"with jac=True fun must return a pair (value, gradient), got {type(result).__name__}")
-    return tuple(result)
+    return PyFloat_AS_DOUBLE(result) if PyFloat_Check(result) else convert_value(result)
 
 
 cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, double *g) noexcept:
