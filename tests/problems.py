@@ -20,8 +20,11 @@ def slopes_of_rosenbrock(x):
 
 
 def valley(x):
-    """A quartic bowl of any number of dimensions, added up in a loop."""
-    return sum((i + 1) * x[i] * x[i] + 0.1 * x[i] * x[i] * x[i] * x[i] for i in range(len(x))) + x[0] * x[-1]
+    """A quartic bowl of any number of dimensions, added up in a loop (`sum` compensates Python floats since 3.12)."""
+    total = x[0] * x[-1]
+    for i in range(len(x)):
+        total = total + (i + 1) * x[i] * x[i] + 0.1 * x[i] * x[i] * x[i] * x[i]
+    return total
 
 
 def wavy(x):

@@ -402,6 +402,7 @@ def overwrite(*arguments):
 
 
 @every_array_kind
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")
 def test_objective_that_changes_its_argument(kind):
     """What the objective does to its array, and a callback to its own, does not reach the run."""
     seen = []

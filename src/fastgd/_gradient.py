@@ -66,6 +66,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     if vanished >= 0:
         raise ValueError(f"the step is too small: x + h or x - h equals x in some coordinate of point {vanished}, "
                          f"{points.rows[vanished]}; got step = {step}")
-    if len(points.shape) <= 1 and slopes[0, 0] != slopes[0, 0]:
+    if len(points.shape) > 1:
+        return slopes.reshape(points.shape)
+    if vanished == -2:
         require_finite(points, "x")
-    return slopes.reshape(points.shape) if points.shape else slopes.item()
+    return slopes[0] if points.shape else slopes.item()

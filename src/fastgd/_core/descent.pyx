@@ -169,12 +169,13 @@ def gradient(Objective objective not None, CentralDifference difference not None
              double[:, ::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
     """Gradients at (n, n_dim) points, nan where those are not finite.
 
-    Returns the first point at which the step vanishes, or -1.
+    Returns the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
     """
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
     cdef Py_ssize_t i, lane, problem, n = points.shape[0]
     cdef Py_ssize_t vanished = -1
+    cdef bint finite = True
     needs.state_rows = 0
     needs.bounded = lower is not None
     needs.keep_best = needs.values = False
@@ -184,6 +185,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
             lanes.want[lanes.live] = GRADIENT
             lanes.live += 1
         else:
+            finite = False
             for i in range(lanes.n_dim):
                 out[problem, i] = NAN
         if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
@@ -200,4 +202,4 @@ def gradient(Objective objective not None, CentralDifference difference not None
                 for i in range(lanes.n_dim):
                     out[lanes.problem[lane], i] = lanes.g_y[i * lanes.capacity + lane]
             lanes.live = 0
-    return vanished
+    return vanished if vanished >= 0 or finite else -2

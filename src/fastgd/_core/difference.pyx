@@ -398,7 +398,8 @@ cdef class CentralDifference:
                              self.step == 0.0)
                 else:
                     first = values
-                if per_call > 1 or (group - with_values) & 1:  # else the second of the pair overwrites the first
+                # not where the next point overwrites it: the second of a pair, or the next block
+                if stop < n_groups and (per_call > 1 or (group - with_values) & 1):
                     restore(lanes, x, group - with_values, (group - start) * n, n)
             # the next call must not overwrite values whose partners it brings
             lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
