@@ -282,3 +282,8 @@ def test_frozen_coordinates():
     assert result.status == Status.GTOL
     assert result.x == pytest.approx([1.0, 1.0], abs=1e-6)
     assert (result.x[1], result.jac[1]) == (1.0, 0.0)
+
+
+def test_scale_whose_step_would_underflow_is_refused():
+    with pytest.raises(ValueError, match="x_scale"):
+        Difference(x_scale=1e-305)

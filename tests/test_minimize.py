@@ -377,3 +377,13 @@ def test_rate_of_the_method_and_its_shortcut():
                minimize(valley, [0.3, 0.2], method=GradientDescent(0.5), learning_rate=0.03, maxiter=5),
                minimize(valley, [0.3, 0.2], method="gd", learning_rate=0.03, maxiter=5)]
     assert bits(results[0]) == bits(results[1]) == bits(results[2])
+
+
+def test_gradient_of_one_variable_has_the_shape_of_its_argument():
+    """With one coordinate a vectorized function that gets `(n_points,)` may return that as its gradient."""
+    def slope(x):
+        return 2 * (x - 2)
+
+    options = {"vectorized": True, "jac": slope, "learning_rate": 0.5}
+    assert minimize(lambda x: (x - 2) ** 2, 0.0, **options).x == 2.0
+    assert minimize(lambda x: (x - 2) ** 2, [[0.0], [1.0]], unpack=True, **options).x.tolist() == [[2.0], [2.0]]

@@ -219,3 +219,9 @@ def test_long_paths_are_thinned(n_steps, every):
     assert n_steps - trace.nit[-1] < spacing[0]
     assert len(trace) > 5_000 or n_steps // every < 10_000
     assert np.array_equal(trace.x, -trace.nit.astype(float))
+
+
+@pytest.mark.parametrize("x0", [[1.0], [[1.0], [2.0]]])
+def test_traced_problem_that_is_not_there(x0):
+    with pytest.raises(IndexError, match="trace names a problem"):
+        minimize(lambda x: x[0] ** 2, x0, trace=(1, [2]))

@@ -215,3 +215,8 @@ def test_trace_of_a_result():
     nothing = solve(X0 * np.nan, trace=1).trace[0, 0]
     assert len(nothing) == 0
     assert repr(nothing)
+
+
+def test_empty_batch_can_be_sliced():
+    empty = minimize(lambda x: x[0], np.zeros((0, 2)))[:]
+    assert (empty.x.shape, empty.fun.shape) == ((0, 2), (0,))

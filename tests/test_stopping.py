@@ -1,5 +1,6 @@
 """When a problem ends and what is said of it: every status by construction, exact definitions, the order of tests."""
 
+import math
 import time
 
 import numpy as np
@@ -224,3 +225,17 @@ def test_statuses_of_a_batch():
     assert result.success.tolist() == [True, True, True, False]
     assert result.message.tolist() == [Status(code).message for code in result.status]
     assert {result[name].shape for name in FIELDS[3:]} == {(4,)}
+
+
+@pytest.mark.parametrize("bounds", [None, (None, None), (-1e13, 1e13)])
+def test_gradient_far_below_the_rounding_of_x_is_not_zero(bounds):
+    """The projected gradient is compared with gtol itself, not as a change of x, in which it would be lost."""
+    result = minimize(lambda x: 1e-5 * x[0], [1e12], jac=lambda x: [1e-5], maxiter=3, bounds=bounds)
+    assert result.status == Status.MAXITER
+
+
+def test_function_is_not_asked_at_infinity():
+    """A step that overflows ends the problem before a function that raises there is called."""
+    result = minimize(lambda x: math.sin(x[0]) * 1e300, [0.1], learning_rate=1e200)
+    assert result.status == Status.NONFINITE
+    assert result.x == [0.1]

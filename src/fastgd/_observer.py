@@ -106,5 +106,9 @@ def read_trace(trace, points):
                              f"trace=({every}, [0, 1, 2])")
         return int(every), range(points.n_problems)
     numbers = np.arange(points.n_problems).reshape(points.batch_shape)
-    chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]
+    try:
+        chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]
+    except IndexError:
+        raise IndexError(f"trace names a problem that is not in the batch of shape {points.batch_shape}: "
+                         f"{problems!r}") from None
     return int(every), np.array(chosen, dtype=np.intp).ravel().tolist()

@@ -152,7 +152,7 @@ class Result(Record):
         if self.is_single:
             raise TypeError("the result of a single problem has no problems to index; its fields have names")
         problems = np.arange(self.fun.size).reshape(self.fun.shape)[key]
-        rows = {name: getattr(self, name).reshape(self.fun.size, -1)[problems] for name in ("x", "jac")}
+        rows = {name: getattr(self, name).reshape(-1, self.x.shape[-1])[problems] for name in ("x", "jac")}
         numbers = {name: getattr(self, name).reshape(-1)[problems] for name in ("fun", "nit", "nfev", "njev", "status")}
         if np.ndim(problems):
             return replace(self, **rows, **numbers, trace=None)

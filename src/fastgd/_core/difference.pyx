@@ -79,7 +79,8 @@ cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_
         repeat(row, n, n_copies * n)
     for column in range(n):
         problems[column] = lanes.problem[lane_of[column]]
-    repeat(<double *>problems, n, n_copies * n)
+    for column in range(n, n_copies * n):
+        problems[column] = problems[column - n]
     for column in range(n_copies * n, block.n_points):
         problems[column] = problems[0]
     return 0
@@ -296,6 +297,8 @@ cdef class CentralDifference:
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
         if lanes.width == 1:
+            if lanes.fault[lane_of[0]] == NONFINITE:
+                return 0  # a function that raises at inf must not be asked there
             return self.evaluate_point_by_point(lanes, objective, x, lane_of, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
@@ -347,7 +350,7 @@ cdef class CentralDifference:
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil:
         """`evaluate_stencil` for one lane and one point in a call: there, a Python function of 0.3 us would wait longer
         for the code around it than that code runs, because little of it stays in the instruction cache."""
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, at
         cdef double first
         open_block(lanes, objective, x, lane_of, 1, 1)
         if with_values:
@@ -355,16 +358,17 @@ cdef class CentralDifference:
                 return 1
             take_values(lanes, lanes.block_f, lane_of, 1)
         for i in range(lanes.n_dim):
-            lanes.block.x[i] = x[i] + lanes.h[i]
+            at = i * lanes.block.stride
+            lanes.block.x[at] = x[i] + lanes.h[i]
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, 1, with_values + 2 * i, 0)
                 return 1
             first = lanes.block_f[0]
-            lanes.block.x[i] = x[i] + lanes.second[i] if lanes.bounded else x[i] - lanes.h[i]
+            lanes.block.x[at] = x[i] + lanes.second[i] if lanes.bounded else x[i] - lanes.h[i]
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, 1, with_values + 2 * i + 1, 0)
                 return 1
-            lanes.block.x[i] = x[i]
+            lanes.block.x[at] = x[i]
             contract(lanes, i, &first, lanes.block_f, lane_of, 1, self.step == 0.0)
         count(lanes, lane_of, 1, with_values + 2 * lanes.n_dim, 1)
         return 0

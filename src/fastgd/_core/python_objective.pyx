@@ -295,13 +295,16 @@ cdef class Vectorized(PythonObjective):
             self.problems = np.full(block.n_points, -1, dtype=np.intp)
         known = self.problems
         if memcmp(&known[0], block.problems, size):
+            chosen = np.empty(block.n_points, dtype=np.intp)
+            known = chosen
             memcpy(&known[0], block.problems, size)
-            columns = [values[self.problems] for values in self.batch_args]
+            columns = [values[chosen] for values in self.batch_args]
             if not self.rows:
                 columns = [np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in columns]
             for values in columns:
                 values.flags.writeable = False
             self.batch_columns = tuple(columns)
+            self.problems = chosen
         return 0
 
     cdef tuple arguments(self, Block *block):

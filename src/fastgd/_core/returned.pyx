@@ -58,7 +58,7 @@ cdef int copy_gradients(object result, double sign, bint rows, double *g, const 
     cdef char *row
     cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
     result = as_numbers(result, "jac")
-    if block.n_points == 1 and (result.shape == (block.n_dim,) or block.n_dim == 1 and result.shape == ()):
+    if 1 in expected and result.shape == (block.n_dim * block.n_points,) or expected == (1, 1) and result.shape == ():
         result = result.reshape(expected)
     elif block.n_points == 1 or result.shape != expected:
         if block.n_points == 1:

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifdef _MSC_VER
+#define restrict __restrict
+#endif
+
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) \
     && !defined(__SANITIZE_ADDRESS__)
 #define FASTGD_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
@@ -62,7 +66,7 @@ FASTGD_CLONES static void fastgd_raise_to_abs(double *restrict norm, const doubl
     }
 }
 
-/* h = 2 ** round(log2(factor * max(x_scale, |x|))): the nearest power of two, by rounding the exponent.
+/* h = the power of two nearest to factor * max(x_scale, |x|), by rounding the significand to 1 or 2.
    Returns whether all are finite. */
 FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *restrict x, double factor,
                                               double x_scale, ptrdiff_t n) {

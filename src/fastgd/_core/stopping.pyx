@@ -44,9 +44,9 @@ Status.__module__ = "fastgd"
 MESSAGES = {
     Status.GTOL: "Converged: no component of the gradient exceeds gtol.",
     Status.XTOL: "Converged: the last step changed no coordinate by more than xtol.",
-    Status.FTOL: "Converged: the last step decreased the function by no more than ftol.",
+    Status.FTOL: "Converged: the last step improved the function by no more than ftol.",
     Status.FTARGET: "The function value reached ftarget.",
-    Status.STALLED: "No further decrease of the function was possible.",
+    Status.STALLED: "No further improvement of the function was possible.",
     Status.MAXITER: "The maximum number of iterations was reached.",
     Status.NONFINITE: "The function, its gradient or the next point was not finite; x is the last good point.",
     Status.CALLBACK: "The callback raised StopIteration.",
@@ -54,7 +54,7 @@ MESSAGES = {
     Status.MAXTIME: "The time limit was reached.",
     Status.STEP_UNDERFLOW: "The difference step is too small: x + h or x - h equals x in some coordinate.",
     Status.EXCEPTION: "The objective raised an exception; x is the last good point.",
-    Status.UNBOUNDED: "The function is unbounded below: it returned -inf.",
+    Status.UNBOUNDED: "The function is unbounded: it returned -inf, or inf where it is maximized.",
 }
 
 
@@ -68,10 +68,12 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
     for i in range(lanes.n_dim):
         at = i * lanes.capacity
         if lanes.bounded:
-            # norm = max(norm, abs(x - clip(x - g, lower, upper)))
+            # norm = max(norm, abs(x - clip(x - g, lower, upper))), without rounding a small g away against x
             for lane in range(lanes.live):
-                size = min(max(lanes.x[at + lane] - lanes.g[at + lane], lanes.lower[at + lane]), lanes.upper[at + lane])
-                size = fabs(lanes.x[at + lane] - size)
+                if lanes.g[at + lane] > 0.0:
+                    size = min(lanes.g[at + lane], lanes.x[at + lane] - lanes.lower[at + lane])
+                else:
+                    size = min(-lanes.g[at + lane], lanes.upper[at + lane] - lanes.x[at + lane])
                 norm[lane] = size if size > norm[lane] else norm[lane]
         else:
             fastgd_raise_to_abs(norm, lanes.g + at, lanes.live)
