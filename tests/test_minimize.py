@@ -132,7 +132,7 @@ def test_evaluations_are_counted(options):
     fun, calls = counted(rosenbrock)
     batch = solve(fun, x0, learning_rate=RATE, vectorized=True, **options)
     assert batch.nfev.sum() == total <= sum(calls)
-    assert all(n_points % 32 == 0 for n_points in calls)
+    assert all(n_points % 8 == 0 for n_points in calls)
 
 
 def test_gradients_are_counted():
@@ -267,7 +267,7 @@ def test_every_form_of_objective(form, jac):
         "rows": lambda n: ((n, 2), (n, 2), (n, 3)),
     }
     assert shapes == set(map(expected[form], widths))
-    assert all(width % 32 == 0 for width in widths)
+    assert all(width % 8 == 0 for width in widths)
 
 
 @pytest.mark.parametrize("values", [
@@ -288,7 +288,7 @@ def test_arguments_of_each_problem_keep_their_type(values, vectorized):
         if vectorized:
             assert value.dtype == values.dtype
             last = value if vectorized == "rows" else np.moveaxis(value, -1, 0)
-            assert len(last) % 32 == 0
+            assert len(last) % 8 == 0
             assert last.shape[1:] == values.shape[1:]
             assert all(any(np.array_equal(one, other) for other in values) for one in last)
         else:

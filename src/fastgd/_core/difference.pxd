@@ -8,11 +8,13 @@ cdef extern from "clock.h":
 
 cdef extern from "rows.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
-    void fastgd_subtract(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
-    bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil
-    bint fastgd_rounded_quotients(double *g, const double *first, const double *second, const double *h,
-                                  Py_ssize_t n) noexcept nogil
-    bint fastgd_quotients(double *g, const double *first, const double *second, const double *h,
+    double fastgd_rounded_step(double x, double factor, double x_scale) noexcept nogil
+    bint fastgd_shift_rounded(double *out, const double *x, double factor, double x_scale, double sign,
+                              Py_ssize_t n) noexcept nogil
+    bint fastgd_shift(double *out, const double *x, double step, Py_ssize_t n) noexcept nogil
+    bint fastgd_rounded_quotients(double *g, const double *first, const double *second, const double *x, double factor,
+                                  double x_scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_quotients(double *g, const double *first, const double *second, double step,
                           Py_ssize_t n) noexcept nogil
 
 
@@ -20,6 +22,7 @@ cdef class CentralDifference:
     cdef double step          # absolute, or 0 for steps relative to x
     cdef double x_scale
     cdef double deadline      # no call to the objective begins after it
+    cdef bint step_vanishes   # one of those that were fitted into bounds
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                              int want) except -1 nogil
@@ -29,9 +32,6 @@ cdef class CentralDifference:
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
-    cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
-    cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
-                                   Py_ssize_t n) noexcept nogil
-    cdef bint fit_into_bounds(self, Lanes lanes, Py_ssize_t i, const double *row, const Py_ssize_t *lane_of,
+    cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n) noexcept nogil
     cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil

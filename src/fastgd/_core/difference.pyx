@@ -118,19 +118,23 @@ cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize
     return lanes.base
 
 
-cdef void contract(Lanes lanes, Py_ssize_t i, const double *first, const double *second, const Py_ssize_t *lane_of,
-                   Py_ssize_t n, bint steps_are_rounded) noexcept nogil:
+cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
+    return self.step if self.step > 0.0 else fastgd_rounded_step(x, RELATIVE_STEP, self.x_scale)
+
+
+cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
+                   const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
     cdef Py_ssize_t j
     cdef bint finite
-    cdef const double *h = lanes.h + i * lanes.capacity
     cdef double *g = lanes.g_y + i * lanes.capacity
+    x += i * lanes.capacity
     if lanes.bounded or not are_first_lanes(lane_of, n):
-        finite = contract_each(lanes, i, first, second, lane_of, n)
-    elif steps_are_rounded:
-        finite = fastgd_rounded_quotients(g, first, second, h, n)
+        finite = contract_each(self, lanes, i, x, first, second, lane_of, n)
+    elif self.step > 0.0:
+        finite = fastgd_quotients(g, first, second, self.step, n)
     else:
-        finite = fastgd_quotients(g, first, second, h, n)
+        finite = fastgd_rounded_quotients(g, first, second, x, RELATIVE_STEP, self.x_scale, n)
     if not finite:
         for j in range(n):
             if not isfinite(g[lane_of[j]]):
@@ -139,16 +143,18 @@ cdef void contract(Lanes lanes, Py_ssize_t i, const double *first, const double 
                 note_value(lanes, lane_of[j], second[j])
 
 
-cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const double *second,
-                        const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+cdef bint contract_each(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
+                        const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """The same for lanes that are not side by side, or whose pairs may be one-sided; false if one is not finite."""
     cdef Py_ssize_t j, at = i * lanes.capacity
     cdef bint finite = True
     cdef double slope
     for j in range(n):
-        if lanes.h[at + j] == 0.0:
+        if not lanes.bounded:
+            slope = (first[j] - second[j]) / (2.0 * step_at(self, x[j]))
+        elif lanes.h[at + j] == 0.0:
             slope = 0.0
-        elif not lanes.bounded or lanes.second[at + j] == -lanes.h[at + j]:
+        elif lanes.second[at + j] == -lanes.h[at + j]:
             slope = (first[j] - second[j]) / (2.0 * lanes.h[at + j])
         else:
             slope = (4.0 * first[j] - second[j] - 3.0 * lanes.f_y[lane_of[j]]) / (2.0 * lanes.h[at + j])
@@ -157,28 +163,41 @@ cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const do
     return finite
 
 
-cdef inline void perturb(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                         Py_ssize_t n) noexcept nogil:
+cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                         const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block to a point of the stencil: 2i and 2i + 1 are the pair of coordinate i."""
     cdef Py_ssize_t i = point >> 1
+    cdef double sign = -1.0 if point & 1 else 1.0
     cdef double *row = lanes.block.x + i * lanes.block.stride + column
+    cdef bint moved
     x += i * lanes.capacity
-    if not point & 1:
-        fastgd_add(row, x, lanes.h + i * lanes.capacity, n)
-    elif lanes.bounded:
-        fastgd_add(row, x, lanes.second + i * lanes.capacity, n)
+    if lanes.bounded:
+        fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
+        moved = not self.step_vanishes
+    elif self.step > 0.0:
+        moved = fastgd_shift(row, x, sign * self.step, n)
     else:
-        fastgd_subtract(row, x, lanes.h + i * lanes.capacity, n)
+        moved = fastgd_shift_rounded(row, x, RELATIVE_STEP, self.x_scale, sign, n)
+    if not moved:
+        note_vanished_steps(lanes, i, x, row, lane_of, n)
+
+
+cdef void note_vanished_steps(Lanes lanes, Py_ssize_t i, const double *x, const double *row,
+                              const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """Where x + h == x, unless the coordinate is frozen by its bounds."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        if not isfinite(x[j]):
+            note_fault(lanes, lane_of[j], NONFINITE)
+        elif row[j] == x[j] and not (lanes.bounded and lanes.h[i * lanes.capacity + j] == 0.0):
+            note_fault(lanes, lane_of[j], STEP_UNDERFLOW)
 
 
 cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
                          Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block back to x."""
-    cdef Py_ssize_t j
-    cdef double *row = lanes.block.x + (point >> 1) * lanes.block.stride + column
-    x += (point >> 1) * lanes.capacity
-    for j in range(n):
-        row[j] = x[j]
+    memcpy(lanes.block.x + (point >> 1) * lanes.block.stride + column, x + (point >> 1) * lanes.capacity,
+           n * sizeof(double))
 
 
 cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
@@ -287,7 +306,8 @@ cdef class CentralDifference:
         """Gradients by differences, and values where they are wanted; 1 if the time ran out."""
         cdef const double *x = side_by_side(lanes, lane_of, n)
         cdef Py_ssize_t j, n_values = 0
-        self.choose_steps(lanes, x, lane_of, n)
+        if lanes.bounded:
+            self.fit_into_bounds(lanes, x, lane_of, n)
         for j in range(n):
             if lanes.want[lane_of[j]] & VALUE:
                 lanes.value_lanes[n_values] = lane_of[j]
@@ -297,79 +317,62 @@ cdef class CentralDifference:
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
         if lanes.width == 1:
-            if lanes.fault[lane_of[0]] == NONFINITE:
-                return 0  # a function that raises at inf must not be asked there
             return self.evaluate_point_by_point(lanes, objective, x, lane_of, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
-    cdef void choose_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-        """Fills h (and the second offsets where bounded) for n points; asks for f where a pair is one-sided."""
-        cdef Py_ssize_t i, j
-        cdef bint vanishes = False
+    cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) noexcept nogil:
+        """Fills h and the second offsets for n points; asks for f where a pair is one-sided."""
+        cdef Py_ssize_t i, j, at
         cdef double *h
-        cdef const double *row
+        cdef double *second
+        self.step_vanishes = False
         for i in range(lanes.n_dim):
             h = lanes.h + i * lanes.capacity
-            row = x + i * lanes.capacity
-            if self.step > 0.0:
-                for j in range(n):
-                    h[j] = self.step
-                    vanishes |= (row[j] + h[j] == row[j]) | (row[j] - h[j] == row[j])
-            elif not fastgd_rounded_steps(h, row, RELATIVE_STEP, self.x_scale, n):
-                vanishes = True  # beside inf alone
-            if lanes.bounded:
-                vanishes |= self.fit_into_bounds(lanes, i, row, lane_of, n)
-        if vanishes:
-            self.note_vanishing_steps(lanes, x, lane_of, n)
-
-    cdef bint fit_into_bounds(self, Lanes lanes, Py_ssize_t i, const double *row, const Py_ssize_t *lane_of,
-                              Py_ssize_t n) noexcept nogil:
-        """Makes the pairs of coordinate i fit; true if a step that was shortened may vanish."""
-        cdef Py_ssize_t j, at
-        cdef bint is_short = False
-        cdef double *h = lanes.h + i * lanes.capacity
-        cdef double *second = lanes.second + i * lanes.capacity
-        for j in range(n):
-            at = i * lanes.capacity + lane_of[j]
-            fit_steps(row[j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
-            if second[j] != -h[j]:
-                lanes.want[lane_of[j]] |= VALUE
-                is_short |= row[j] + h[j] == row[j]
-        return is_short
-
-    cdef void note_vanishing_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
-                                   Py_ssize_t n) noexcept nogil:
-        cdef Py_ssize_t i, j, at
-        for i in range(lanes.n_dim):
+            second = lanes.second + i * lanes.capacity
             for j in range(n):
-                at = i * lanes.capacity + j
-                if lanes.h[at] != 0.0 and (x[at] + lanes.h[at] == x[at] or x[at] - lanes.h[at] == x[at]):
-                    note_fault(lanes, lane_of[j], STEP_UNDERFLOW if isfinite(x[at]) else NONFINITE)
+                at = i * lanes.capacity + lane_of[j]
+                h[j] = step_at(self, x[i * lanes.capacity + j])
+                fit_steps(x[i * lanes.capacity + j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
+                if second[j] != -h[j] and not lanes.has_f_y[lane_of[j]]:
+                    lanes.want[lane_of[j]] |= VALUE
+                self.step_vanishes |= h[j] != 0.0 and (
+                    x[i * lanes.capacity + j] + h[j] == x[i * lanes.capacity + j]
+                    or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j])
 
     cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil:
         """`evaluate_stencil` for one lane and one point in a call: there, a Python function of 0.3 us would wait longer
         for the code around it than that code runs, because little of it stays in the instruction cache."""
-        cdef Py_ssize_t i, at
-        cdef double first
+        cdef Py_ssize_t i
+        cdef double first, h
+        cdef double *point
+        for i in range(lanes.n_dim):
+            if not isfinite(x[i]):
+                note_fault(lanes, lane_of[0], NONFINITE)
+                return 0  # a function that raises at inf must not be asked there
         open_block(lanes, objective, x, lane_of, 1, 1)
         if with_values:
             if not self.call(lanes, objective, VALUE):
                 return 1
             take_values(lanes, lanes.block_f, lane_of, 1)
         for i in range(lanes.n_dim):
-            at = i * lanes.block.stride
-            lanes.block.x[at] = x[i] + lanes.h[i]
+            point = lanes.block.x + i * lanes.block.stride
+            h = lanes.h[i] if lanes.bounded else step_at(self, x[i])
+            point[0] = x[i] + h
+            if point[0] == x[i]:
+                note_vanished_steps(lanes, i, x + i, point, lane_of, 1)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, 1, with_values + 2 * i, 0)
                 return 1
             first = lanes.block_f[0]
-            lanes.block.x[at] = x[i] + lanes.second[i] if lanes.bounded else x[i] - lanes.h[i]
+            point = lanes.block.x + i * lanes.block.stride  # the objective may have moved the points
+            point[0] = x[i] + (lanes.second[i] if lanes.bounded else -h)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, 1, with_values + 2 * i + 1, 0)
                 return 1
-            lanes.block.x[at] = x[i]
-            contract(lanes, i, &first, lanes.block_f, lane_of, 1, self.step == 0.0)
+            lanes.block.x[i * lanes.block.stride] = x[i]
+            contract(self, lanes, i, x, &first, lanes.block_f, lane_of, 1)
         count(lanes, lane_of, 1, with_values + 2 * lanes.n_dim, 1)
         return 0
 
@@ -388,7 +391,7 @@ cdef class CentralDifference:
         while start < n_groups:
             stop = min(start + per_call, n_groups)
             for group in range(max(start, with_values), stop):
-                perturb(lanes, x, group - with_values, (group - start) * n, n)
+                perturb(self, lanes, x, group - with_values, (group - start) * n, lane_of, n)
             pad(lanes, (stop - start) * n)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, n, start, 0)
@@ -398,8 +401,7 @@ cdef class CentralDifference:
             for group in range(max(start, with_values), stop):
                 values = lanes.block_f + (group - start) * n
                 if (group - with_values) & 1:
-                    contract(lanes, (group - with_values) >> 1, first, values, lane_of, n,
-                             self.step == 0.0)
+                    contract(self, lanes, (group - with_values) >> 1, x, first, values, lane_of, n)
                 else:
                     first = values
                 # not where the next point overwrites it: the second of a pair, or the next block

@@ -98,8 +98,8 @@ cdef class Lanes:
     cdef Py_ssize_t *status
 
     # scratch of an evaluation
-    cdef double *h                  # (n_dim, capacity) steps
-    cdef double *second             # (n_dim, capacity) offsets of the second point of a pair, only where bounded
+    cdef double *h                  # (n_dim, capacity) only where bounded: steps,
+    cdef double *second             # (n_dim, capacity) and offsets of the second point of a pair
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *norm               # (capacity,) max |projected gradient|
     cdef Py_ssize_t *gradient_lanes

@@ -82,7 +82,7 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (2 + needs.bounded) + 3)
+            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded) + 3)
             + <double>block_width * (4 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
         if n_bytes >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
@@ -137,12 +137,12 @@ cdef class Lanes:
         self.status = q + 11 * row
         p = <double *>(q + 12 * row)
         # scratch
-        self.h = p
-        self.base = p + rows
-        p += 2 * rows
+        self.base = p
+        p += rows
         if needs.bounded:
-            self.second = p
-            p += rows
+            self.h = p
+            self.second = p + rows
+            p += 2 * rows
         self.norm = p
         self.gradient_lanes = <Py_ssize_t *>(p + row)
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)

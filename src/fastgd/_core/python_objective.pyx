@@ -49,8 +49,9 @@ cdef Py_ssize_t BLOCK_BYTES = 1 << 18
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
 cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
 # NumPy may sum a column of width 1 in another order, and may treat the end of a row with other instructions than its
-# middle: blocks are filled up to a multiple of this width, so that a column's value never depends on its neighbours.
-cdef Py_ssize_t WIDTH_STEP = 32
+# middle: blocks are filled up to a multiple of 8 columns, the most that a vector register holds, so that a column's
+# value never depends on its neighbours.
+cdef Py_ssize_t WIDTH_STEP = 8
 
 
 cdef void photograph(Header *header, PyObject *array) noexcept:

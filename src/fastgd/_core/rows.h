@@ -14,7 +14,7 @@
 
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) \
     && !defined(__SANITIZE_ADDRESS__)
-#define FASTGD_CLONES __attribute__((target_clones("default", "arch=x86-64-v3")))
+#define FASTGD_CLONES __attribute__((target_clones("default", "arch=x86-64-v3"), unused))
 #else
 #define FASTGD_CLONES
 #endif
@@ -44,13 +44,6 @@ FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restric
         out[j] = a[j] + b[j];
 }
 
-/* out = a - b */
-FASTGD_CLONES static void fastgd_subtract(double *restrict out, const double *restrict a, const double *restrict b,
-                                          ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++)
-        out[j] = a[j] - b[j];
-}
-
 /* y = x - rate * g */
 FASTGD_CLONES static void fastgd_descend(double *restrict y, const double *restrict x, const double *restrict rate,
                                          const double *restrict g, ptrdiff_t n) {
@@ -66,41 +59,57 @@ FASTGD_CLONES static void fastgd_raise_to_abs(double *restrict norm, const doubl
     }
 }
 
-/* h = the power of two nearest to factor * max(x_scale, |x|), by rounding the significand to 1 or 2.
+/* The power of two nearest to factor * max(x_scale, |x|), by rounding the significand to 1 or 2. */
+static inline double fastgd_rounded_step(double x, double factor, double x_scale) {
+    double size = fabs(x);
+    double step = factor * (size > x_scale ? size : x_scale);
+    return fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
+}
+
+/* out = x + sign * rounded_step(x): the steps are not kept, because memory is slower than two operations.
    Returns whether all are finite. */
-FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *restrict x, double factor,
-                                              double x_scale, ptrdiff_t n) {
+FASTGD_CLONES static int fastgd_shift_rounded(double *restrict out, const double *restrict x, double factor,
+                                              double x_scale, double sign, ptrdiff_t n) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        double size = fabs(x[j]);
-        double step = factor * (size > x_scale ? size : x_scale);
-        step = fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
-        nonfinite |= fastgd_nonfinite(step);
-        h[j] = step;
+        out[j] = x[j] + sign * fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(out[j]);
     }
     return !(nonfinite >> 63);
 }
 
-/* g = (first - second) / (2 * h) for powers of two h, by their exponents: a division takes as long as all the rest.
+/* out = x + step; returns whether all have moved */
+FASTGD_CLONES static int fastgd_shift(double *restrict out, const double *restrict x, double step, ptrdiff_t n) {
+    int64_t stays = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        out[j] = x[j] + step;
+        stays |= out[j] == x[j];
+    }
+    return !stays;
+}
+
+/* g = (first - second) / (2 * rounded_step(x)), by the exponent of the step: a division takes as long as all the rest.
    Returns whether all are finite. */
 FASTGD_CLONES static int fastgd_rounded_quotients(double *restrict g, const double *restrict first,
-                                                  const double *restrict second, const double *restrict h,
-                                                  ptrdiff_t n) {
+                                                  const double *restrict second, const double *restrict x,
+                                                  double factor, double x_scale, ptrdiff_t n) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        double inverse = fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
+        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        double inverse = fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(step));
         g[j] = (first[j] - second[j]) * inverse;
         nonfinite |= fastgd_nonfinite(g[j]);
     }
     return !(nonfinite >> 63);
 }
 
-/* g = (first - second) / (2 * h); returns whether all are finite. */
+/* g = (first - second) / (2 * step); returns whether all are finite. */
 FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *restrict first,
-                                          const double *restrict second, const double *restrict h, ptrdiff_t n) {
+                                          const double *restrict second, double step, ptrdiff_t n) {
     uint64_t nonfinite = 0;
+    double width = 2.0 * step;
     for (ptrdiff_t j = 0; j < n; j++) {
-        g[j] = (first[j] - second[j]) / (2.0 * h[j]);
+        g[j] = (first[j] - second[j]) / width;
         nonfinite |= fastgd_nonfinite(g[j]);
     }
     return !(nonfinite >> 63);
