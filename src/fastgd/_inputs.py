@@ -64,12 +64,21 @@ def require_finite(points, name):
         raise ValueError(f"{name} must be finite, got {where} = {points.rows[0, i]}")
 
 
-def as_float(value, name, *, minimum=0.0, open_below=False):
-    """A finite number that is not below (or, if open, is above) the minimum."""
+def as_float(value, name, *, minimum=0.0, below=np.inf, open_below=False):
+    """A number below the limit that is not below (or, if open, is above) the minimum."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    check_range(np.asarray(value, dtype=np.float64), name, minimum, np.inf, open_below)
+    check_range(np.asarray(value, dtype=np.float64), name, minimum, below, open_below)
     return float(value)
+
+
+def as_count(value, name):
+    """A positive integer that a float64 holds exactly."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if not 1 <= value <= 2**53:
+        raise ValueError(f"{name} must satisfy 1 <= {name} <= 2**53, got {name} = {value}")
+    return int(value)
 
 
 def check_range(array, name, minimum, below, open_below):
