@@ -1,0 +1,124 @@
+"""fastgd behind the face of `scipy.optimize.minimize`."""
+
+from functools import partial
+
+import numpy as np
+
+from ._inputs import as_points, one_bound, require_finite, with_suggestions
+from ._minimize import minimize
+from ._observer import takes_intermediate_result
+
+
+@with_suggestions(minimize)
+def scipy_method(method="gd", **options):
+    """A method for `scipy.optimize.minimize`, and for what calls it: basinhopping, dual_annealing and others.
+
+    Parameters
+    ----------
+    method : str or an instance of a class in `fastgd.methods`, default "gd"
+        As in `fastgd.minimize`.
+    **options
+        Arguments of `fastgd.minimize` such as ``learning_rate``, ``maxiter`` or ``jac``. What is given in the call of
+        `scipy.optimize.minimize`, in its dictionary ``options`` too, comes before them.
+
+    Returns
+    -------
+    callable
+        To be passed as ``method=``. It can be pickled if the options can.
+
+    Raises
+    ------
+    TypeError
+        If an option is not one of `fastgd.minimize`.
+
+    See Also
+    --------
+    minimize
+
+    Notes
+    -----
+    Of the arguments of `scipy.optimize.minimize`:
+
+    - ``bounds``: in both of SciPy's forms. An x0 outside is moved to the nearest bound, as SLSQP and L-BFGS-B do,
+      since `scipy.optimize.basinhopping` steps out of bounds.
+    - ``tol`` is ``gtol``, unless that stands in ``options``.
+    - ``options``: arguments of `fastgd.minimize`, and ``disp``: if true the result is printed.
+    - ``jac``: a function, True or None. SciPy does not pass on strings such as "3-point": name a difference here,
+      ``scipy_method("gd", jac=fastgd.Difference(step=1e-5))``. With True SciPy calls `fun` once for the value and the
+      gradient at a point, where ``nfev`` and ``njev`` count one each.
+    - ``hess``, ``hessp`` and ``constraints`` are a TypeError.
+
+    The result is a `scipy.optimize.OptimizeResult` with the fields of a `Result`. Its status is 0 or more exactly if
+    the run converged; what it means says `Status`.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> import scipy.optimize
+    >>> method = fastgd.scipy_method("gd", learning_rate=0.4)
+    >>> result = scipy.optimize.minimize(lambda x: (x[0] - 1)**2 + (x[1] + 2)**2, [0.0, 0.0], method=method,
+    ...                                  bounds=[(None, None), (-1.0, None)])
+    >>> result.x.round(6)
+    array([ 1., -1.])
+    >>> result.message
+    'Converged: no component of the gradient exceeds gtol.'
+    """
+    return partial(run, method, options)
+
+
+def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
+        callback=None, tol=None, disp=False, **options):
+    """What `scipy.optimize.minimize` calls, with its own names for the arguments."""
+    from scipy.optimize import OptimizeResult
+
+    refuse(hess=hess, hessp=hessp, constraints=constraints)
+    given = {"jac": jac, "bounds": bounds, "callback": callback, "gtol": tol}
+    options = own_options | {name: value for name, value in given.items() if value is not None} | options
+    if options.get("bounds") is not None:
+        x0, options["bounds"] = as_inside(x0, options["bounds"])
+    if options.get("callback") is not None:
+        options["callback"] = with_scipy_state(options["callback"], OptimizeResult)
+    result = minimize(fun, x0, args, method=method, **options)
+    if disp:
+        print(result)
+    return OptimizeResult({name: value for name, value in dict(result).items() if value is not None})
+
+
+def refuse(**given):
+    """What SciPy passes and fastgd cannot heed must not be ignored."""
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, (tuple, list)) and not value):
+            raise TypeError(f"a method of fastgd does not take {name}, got {type(value).__name__}")
+
+
+def as_inside(x0, bounds):
+    """Bounds as (lower, upper), from a scipy.optimize.Bounds or a sequence of pairs, and x0 moved between them."""
+    points = as_points(x0, "x0")
+    require_finite(points, "x0")
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        lower, upper = bounds.lb, bounds.ub
+    else:
+        lower, upper = sides_of_pairs(bounds, points)
+    lower, upper = (one_bound(bound, side, points, "x0").reshape(points.shape)
+                    for bound, side in ((lower, "lower"), (upper, "upper")))
+    x0 = points.rows.reshape(points.shape)
+    # unlike np.clip, leaves x0 alone where a bound is nan, which is an error of the bounds and not of x0
+    x0 = np.where(x0 < lower, lower, x0)
+    return np.where(x0 > upper, upper, x0), (lower, upper)
+
+
+def sides_of_pairs(pairs, points):
+    """The lower and the upper bounds from one (low, high) for every coordinate, where None is no bound."""
+    pairs = list(pairs)
+    if len(pairs) != points.n_dim or any(np.shape(pair) != (2,) for pair in pairs):
+        raise ValueError(f"bounds must be a scipy.optimize.Bounds or a pair (low, high) for each of the {points.n_dim} "
+                         f"coordinates of x0, got {pairs!r}")
+    return ([-np.inf if low is None else low for low, _ in pairs],
+            [np.inf if high is None else high for _, high in pairs])
+
+
+def with_scipy_state(callback, result_type):
+    """A callback of SciPy's newer kind expects its state to be an OptimizeResult; one of the older kind stays."""
+    if not takes_intermediate_result(callback):
+        return callback
+    return lambda intermediate_result: callback(intermediate_result=result_type(intermediate_result))
