@@ -3,6 +3,7 @@
 It is the oracle of the tests and the baseline of the benchmarks. Nothing here is imported from fastgd.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,20 @@ def central_difference(fun, x, step=None):
         shifted[i] = x[i]
         gradient[i] = (above - below) / (2.0 * h)
     return gradient
+
+
+def gradient_noise(seed, problem, iteration, n_dim, scale=0.01, decay=0.55):
+    """What is added to the gradient of one problem in one iteration, by NumPy's Philox and the math module."""
+    first_counter = (1 << 192) + (problem << 128) + (iteration << 64)
+    key = np.random.Philox(seed).state["state"]["key"]
+    # NumPy adds 1 to the counter, the four words taken as one integer, before it generates a block.
+    words = np.random.Philox(key=key, counter=first_counter - 1).random_raw(-(-n_dim // 4) * 4)
+    uniform = [((int(word) >> 11) + 1) / 2**53 for word in words]  # in (0, 1]
+    normals = []
+    for first, second in zip(uniform[::2], uniform[1::2], strict=True):  # Box and Muller
+        radius, angle = math.sqrt(-2 * math.log(first)), 2 * math.pi * second
+        normals += [radius * math.cos(angle), radius * math.sin(angle)]
+    return math.sqrt(scale / (1 + iteration) ** decay) * np.array(normals[:n_dim])
 
 
 def minimize(fun, x0, *, learning_rate=0.01, step=None, maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0):

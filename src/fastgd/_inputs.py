@@ -171,6 +171,28 @@ def as_batch_args(batch_args, points):
     return tuple(arrays)
 
 
+def as_key(rng):
+    """The key of a counter-based generator: two uint64.
+
+    A seed gives that of ``numpy.random.Philox(seed)``; a Generator is drawn from, so that its next key is another one.
+    """
+    random = np.random  # NumPy imports it at its first use
+    if isinstance(rng, random.BitGenerator):
+        rng = random.Generator(rng)
+    if isinstance(rng, random.Generator):
+        return rng.integers(2**64 - 1, size=2, dtype=np.uint64, endpoint=True)
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
+        if rng < 0:
+            raise ValueError(f"rng must not be negative, got {rng}")
+        rng = random.SeedSequence(int(rng))
+    elif rng is None:
+        rng = random.SeedSequence()
+    elif not isinstance(rng, random.SeedSequence):
+        raise TypeError("rng must be None, an integer, or a SeedSequence, Generator or BitGenerator of numpy.random, "
+                        f"got {type(rng).__name__}")
+    return rng.generate_state(2, np.uint64)
+
+
 def as_choice(value, name, choices):
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
