@@ -1,14 +1,18 @@
 """minimize and maximize: check, run, wrap."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ._core.descent import run
 from ._core.lanes import Sink, Source
-from ._core.update import GradientDescent as GradientDescentRule
+from ._core.noise import GaussianNoise as CoreNoise
+from ._core.update import LearningRates
 from ._inputs import (
     as_bounds,
     as_choice,
     as_float,
+    as_key,
     as_points,
     count_per_problem,
     per_problem,
@@ -17,14 +21,13 @@ from ._inputs import (
 )
 from ._objective import as_objective
 from ._observer import Observer
-from .methods import BY_NAME, GradientDescent
 from .result import Result, Status
 
 
 @with_suggestions()
 def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bounds=None, vectorized=False,
              unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
-             maxtime=None, keep_best=False, on_error="raise", callback=None, trace=0):
+             maxtime=None, keep_best=False, noise=None, rng=None, on_error="raise", callback=None, trace=0):
     """Minimize a function of one or more variables, from one starting point or from many.
 
     Parameters
@@ -38,10 +41,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
     method : str or an instance of a class in `fastgd.methods`, default "gd"
-        How to descend. "gd" is `methods.GradientDescent` with its fixed rate of 0.01, which suits few functions: set
-        `learning_rate`.
-    learning_rate : float or array_like of the batch's shape, optional
-        Overrides that of the method; an array has a rate for every problem. In units of x squared per unit of f.
+        How to descend: "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "amsgrad", "adamw", "nadam". "gd"
+        is `methods.GradientDescent`, whose steps adapt to the function and need no tuning.
+    learning_rate : float, schedule, callable, "auto" or array_like of the batch's shape, optional
+        Overrides that of the method. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
+        is called once for each k of the run, some ahead of need; an array has a rate for every problem.
     jac : None, "3-point", Difference, callable or True
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
         ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient.
@@ -73,6 +77,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         begun keep x0, with fun = nan.
     keep_best : bool, default False
         Return the best iterate instead of the last one; f is then evaluated in every iteration.
+    noise : noise.GaussianNoise, optional
+        Random numbers added to the gradients that the method uses; not to those of the tests for convergence, nor to
+        ``result.jac``. For methods whose learning rate is not "auto".
+    rng : None, int, or a SeedSequence, Generator or BitGenerator of numpy.random, optional
+        The seed of the noise. By default it is another one in every call.
     on_error : {"raise", "record"}, default "raise"
         Whether an exception of `fun` is raised, with a note that names the problem and the iteration, or ends that
         problem with status ``EXCEPTION``.
@@ -104,7 +113,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     One problem:
 
     >>> import fastgd
-    >>> result = fastgd.minimize(lambda x: (x[0] - 1)**2 + (x[1] + 2)**2, [0.0, 0.0], learning_rate=0.3)
+    >>> result = fastgd.minimize(lambda x: (x[0] - 1)**2 + 10 * (x[1] + 2)**2, [0.0, 0.0])
     >>> result.x.round(6)
     array([ 1., -2.])
     >>> result.status
@@ -115,14 +124,14 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     >>> import numpy as np
     >>> centers = np.linspace(0.0, 1.0, 1000)
     >>> result = fastgd.minimize(lambda X, c: (X[0] - c)**2 + X[1]**2, np.ones((1000, 2)), vectorized=True,
-    ...                          batch_args=(centers,), learning_rate=0.4)
+    ...                          batch_args=(centers,))
     >>> bool(result.success.all()), bool(np.allclose(result.x[:, 0], centers, atol=1e-6))
     (True, True)
     """
     return _solve(fun, x0, args, False, method=method, learning_rate=learning_rate, jac=jac, bounds=bounds,
                   vectorized=vectorized, unpack=unpack, batch_args=batch_args, maxiter=maxiter, gtol=gtol, xtol=xtol,
-                  ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime, keep_best=keep_best, on_error=on_error,
-                  callback=callback, trace=trace)
+                  ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime, keep_best=keep_best, noise=noise, rng=rng,
+                  on_error=on_error, callback=callback, trace=trace)
 
 
 @with_suggestions(minimize)
@@ -153,14 +162,14 @@ def maximize(fun, x0, args=(), **options):
     Examples
     --------
     >>> import fastgd
-    >>> result = fastgd.maximize(lambda x: 3.0 - (x - 2.0)**2, 0.0, learning_rate=0.4)
+    >>> result = fastgd.maximize(lambda x: 3.0 - (x - 2.0)**2, 0.0)
     >>> round(result.x, 6), round(result.fun, 6)
     (2.0, 3.0)
     """
     return _solve(fun, x0, args, True, **{**minimize.__wrapped__.__kwdefaults__, **options})
 
 
-def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **options):
+def _solve(fun, x0, args, maximized, *, method, learning_rate, bounds, noise, rng, on_error, callback, trace, **options):
     points = as_points(x0, "x0")
     if len(points.shape) <= 1:
         require_finite(points, "x0")
@@ -169,13 +178,15 @@ def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **opt
     objective, difference = as_objective(fun, points, args, options["jac"], options["vectorized"], options["unpack"],
                                          options["batch_args"], maximized, on_error == "record")
     sign = -1.0 if maximized else 1.0
-    source = _as_source(points, bounds, sign, options)
+    method, first_rates = _as_method(method, learning_rate, points)
+    source = _as_source(points, bounds, first_rates, sign, options)
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     observer = Observer(points, callback, trace, sign) if callback is not None or trace else None
     numbers = _allocate(points)
-    run(objective, difference, GradientDescentRule(), source, Sink(**numbers),
-        values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
+    run(objective, difference, method.rule(), source, Sink(**numbers),
+        rates=LearningRates(_tabulate(method.learning_rate)) if callable(method.learning_rate) else None,
+        noise=_as_core_noise(noise, rng, method), values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
         keep_best=options["keep_best"], maxtime=maxtime, observer=observer,
         watched=None if observer is None else observer.watched)
     if maximized:
@@ -184,21 +195,53 @@ def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **opt
     return _as_result(points, numbers, maximized, observer.traces() if observer else None)
 
 
-def _as_method(method):
-    """An instance of a method, from that or its name."""
+def _as_method(method, learning_rate, points):
+    """An instance of a method, with the learning rate that overrides its own, and the rate of every problem."""
+    from .methods import NAMED, Method
+
     if isinstance(method, str):
-        return BY_NAME[as_choice(method, "method", tuple(BY_NAME))]()
-    if not isinstance(method, GradientDescent):
+        method = NAMED[as_choice(method, "method", tuple(NAMED))]
+    elif not isinstance(method, Method):
         raise TypeError("method must be a name or an instance of a class in fastgd.methods, got "
                         f"{type(method).__name__}")
-    return method
+    if learning_rate is None:
+        learning_rate = method.learning_rate
+    elif callable(learning_rate) or isinstance(learning_rate, str):
+        method = replace(method, learning_rate=learning_rate)
+    else:  # perhaps an array: what a method knows of it is that it is a number
+        method = replace(method, learning_rate=1.0)
+    if callable(learning_rate) or isinstance(learning_rate, str):
+        return method, np.full(points.n_problems, np.nan)
+    return method, per_problem(learning_rate, "learning_rate", points, open_below=True)
 
 
-def _as_source(points, bounds, sign, options):
+def _tabulate(learning_rate):
+    """A function of start and stop that returns the rates of these iterations, checked."""
+    from .schedules import Schedule
+
+    if isinstance(learning_rate, Schedule):
+        return lambda start, stop: learning_rate(np.arange(start, stop))
+    return lambda start, stop: np.array([as_float(learning_rate(k), f"learning_rate({k})")
+                                         for k in range(start, stop)])
+
+
+def _as_core_noise(noise, rng, method):
+    if noise is None:
+        if rng is not None:
+            raise ValueError("rng has no effect without noise")
+        return None
+    from .noise import GaussianNoise
+
+    if not isinstance(noise, GaussianNoise):
+        raise TypeError(f"noise must be None or a fastgd.noise.GaussianNoise, got {type(noise).__name__}")
+    if method.learning_rate == "auto":
+        raise ValueError("noise does not go with learning_rate='auto', whose line search follows the gradient: give a "
+                         "rate, such as 0.01")
+    return CoreNoise(noise.scale, noise.decay, as_key(rng))
+
+
+def _as_source(points, bounds, learning_rates, sign, options):
     """The problems as the core takes them: a row or a number for each."""
-    learning_rate = _as_method(options["method"]).learning_rate
-    if options["learning_rate"] is not None:
-        learning_rate = options["learning_rate"]
     ftarget = options["ftarget"]
     if ftarget is None:
         ftarget = np.full(points.n_problems, -np.inf)
@@ -206,7 +249,7 @@ def _as_source(points, bounds, sign, options):
         ftarget = sign * per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
     return Source(
         points.rows,
-        learning_rate=per_problem(learning_rate, "learning_rate", points, open_below=True),
+        learning_rate=learning_rates,
         gtol=per_problem(options["gtol"], "gtol", points),
         xtol=per_problem(options["xtol"], "xtol", points),
         ftol=per_problem(options["ftol"], "ftol", points),

@@ -1,46 +1,390 @@
-"""Methods: how to get from one point to the next. Pass one as ``method=`` to `fastgd.minimize`."""
+"""Methods: how to get from one point to the next. Pass one, or its name, as ``method=`` to `fastgd.minimize`."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
+from ._core import search, update
 from ._inputs import as_float
 
-__all__ = ["GradientDescent"]
+__all__ = ["NAMED", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
 
 
-@dataclass(frozen=True)
-class GradientDescent:
-    """Gradient descent with a fixed rate: ``x -= learning_rate * gradient``.
-
-    Parameters
-    ----------
-    learning_rate : float, default 0.01
-        The factor of the gradient, in units of x squared per unit of f. On a quadratic it converges if the rate is
-        below 2 divided by the largest eigenvalue of the Hessian. There is no rate that suits every function: if the
-        status is ``MAXITER`` raise it, if it is ``NONFINITE`` lower it.
-
-    Raises
-    ------
-    ValueError
-        If the rate is not positive and finite.
-
-    References
-    ----------
-    .. [1] A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", Comptes rendus
-       hebdomadaires des séances de l'Académie des sciences 25, 1847, pp. 536-538.
+class Method(ABC):
+    """What the methods have in common: a frozen dataclass of what the user sets, and the core's Rule that obeys it.
 
     Examples
     --------
     >>> import fastgd
-    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.GradientDescent(0.4))
+    >>> isinstance(fastgd.methods.Adam(), fastgd.methods.Method)
+    True
+    """
+
+    @abstractmethod
+    def rule(self):
+        """A new Rule of the core, for one run."""
+
+    def _check(self, **checks):
+        """Stores every parameter as its check returns it; the learning rate is checked for all methods alike."""
+        for name, check in {"learning_rate": as_learning_rate, **checks}.items():
+            object.__setattr__(self, name, check(getattr(self, name), name))
+
+
+def as_learning_rate(value, name):
+    """A positive number, or a function of the iteration (a schedule is one)."""
+    if isinstance(value, str):
+        raise ValueError(f"{name} must be a number, a schedule or a function, or \"auto\" for gradient descent without "
+                         f"momentum; got {value!r}")
+    return value if callable(value) else positive(value, name)
+
+
+def positive(value, name):
+    return as_float(value, name, open_below=True)
+
+
+def below_one(value, name):
+    return as_float(value, name, below=1.0)
+
+
+def flag(value, name):
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return value
+
+
+@dataclass(frozen=True)
+class GradientDescent(Method):
+    """Gradient descent: ``x -= learning_rate * gradient``, with or without momentum.
+
+    Parameters
+    ----------
+    learning_rate : "auto", float, schedule or callable, default "auto"
+        With "auto" every step is measured: the spectral projected gradient [1]_, whose step is the inverse of the
+        curvature seen on the last one [2]_ and is shortened while the function rises above its recent values [3]_. It
+        needs no tuning and respects bounds. It ends with status ``STALLED`` where rounding hides any further descent.
+
+        A float is the fixed factor of the gradient, in units of x squared per unit of f. On a quadratic it converges
+        if it is below 2 divided by the largest eigenvalue of the Hessian. If the status is ``MAXITER`` raise it, if it
+        is ``NONFINITE`` lower it. A schedule, or any function, gives the rate of iteration k = 0, 1, ...
+    momentum : float, default 0.0, below 1
+        The share of the last step that is added to the next: ``v = momentum * v + gradient; x -= learning_rate * v``
+        [4]_. It needs a rate that is not "auto".
+    nesterov : bool, default False
+        Look ahead along the momentum [5]_: ``x -= learning_rate * (gradient + momentum * v)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    Notes
+    -----
+    With a fixed rate these are the formulas of ``torch.optim.SGD`` with ``dampening=0``.
+
+    References
+    ----------
+    .. [1] E. G. Birgin, J. M. Martínez, M. Raydan, "Nonmonotone spectral projected gradient methods on convex sets",
+       SIAM Journal on Optimization 10, 2000, pp. 1196-1211.
+    .. [2] J. Barzilai, J. M. Borwein, "Two-point step size gradient methods", IMA Journal of Numerical Analysis 8,
+       1988, pp. 141-148.
+    .. [3] L. Grippo, F. Lampariello, S. Lucidi, "A nonmonotone line search technique for Newton's method", SIAM Journal
+       on Numerical Analysis 23, 1986, pp. 707-716.
+    .. [4] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational
+       Mathematics and Mathematical Physics 4, 1964, pp. 1-17.
+    .. [5] I. Sutskever, J. Martens, G. Dahl, G. Hinton, "On the importance of initialization and momentum in deep
+       learning", Proceedings of the 30th International Conference on Machine Learning, 2013.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> def valley(x):
+    ...     return (x[0] - 3)**2 + 25 * (x[1] + 1)**2
+    >>> fastgd.minimize(valley, [0.0, 0.0]).x.round(6)
+    array([ 3., -1.])
+    >>> heavy = fastgd.methods.GradientDescent(0.02, momentum=0.9)
+    >>> fastgd.minimize(valley, [0.0, 0.0], method=heavy).x.round(6)
+    array([ 3., -1.])
+    """
+
+    learning_rate: Any = "auto"
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self):
+        if self.is_automatic:
+            object.__setattr__(self, "momentum", below_one(self.momentum, "momentum"))
+            if self.momentum or self.nesterov:
+                raise ValueError("learning_rate='auto' goes without momentum: give a rate, such as 0.01")
+            return
+        self._check(momentum=below_one, nesterov=flag)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=True needs a momentum above 0, such as 0.9")
+
+    @property
+    def is_automatic(self):
+        """Whether the rate is "auto"."""
+        return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
+
+    def rule(self):
+        return search.SpectralGradient() if self.is_automatic else update.GradientDescent(self.momentum, self.nesterov)
+
+
+@dataclass(frozen=True)
+class Adagrad(Method):
+    """Adagrad: the rate of a coordinate falls with the sum of its squared gradients.
+
+    ``s += gradient**2; x -= learning_rate * gradient / (sqrt(s) + eps)``, the formula and the defaults of
+    ``torch.optim.Adagrad`` [1]_.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, default 0.01
+        In units of x: the size of the first step.
+    initial_accumulator : float, default 0.0
+        What s is at the start.
+    eps : float, default 1e-10
+        Keeps the division finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    References
+    ----------
+    .. [1] J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods for online learning and stochastic
+       optimization", Journal of Machine Learning Research 12, 2011, pp. 2121-2159.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.Adagrad(1.0))
+    >>> result.x.round(5)
+    array([3.])
+    """
+
+    learning_rate: Any = 0.01
+    initial_accumulator: float = 0.0
+    eps: float = 1e-10
+
+    def __post_init__(self):
+        self._check(initial_accumulator=as_float, eps=positive)
+
+    def rule(self):
+        return update.Adagrad(self.initial_accumulator, self.eps)
+
+
+@dataclass(frozen=True)
+class RMSprop(Method):
+    """RMSprop: gradients are divided by the root of a running mean of their squares.
+
+    ``s = decay * s + (1 - decay) * gradient**2; x -= learning_rate * gradient / (sqrt(s) + eps)``, the formula and the
+    defaults of ``torch.optim.RMSprop`` [1]_.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, default 0.01
+        In units of x: about the size of a step.
+    decay : float, default 0.99, below 1
+        The share of the past in the running mean (torch's ``alpha``).
+    eps : float, default 1e-8
+        Keeps the division finite.
+    momentum : float, default 0.0, below 1
+        The share of the last step that is added to the next.
+    centered : bool, default False
+        Divide by the standard deviation of the gradient in place of the root mean square [2]_.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    Notes
+    -----
+    With a fixed rate the steps do not become smaller near a minimum: use a schedule to settle there.
+
+    References
+    ----------
+    .. [1] T. Tieleman, G. Hinton, "Lecture 6.5: RMSProp, divide the gradient by a running average of its recent
+       magnitude", COURSERA: Neural Networks for Machine Learning, 2012.
+    .. [2] A. Graves, "Generating sequences with recurrent neural networks", arXiv:1308.0850, 2013.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fading = fastgd.schedules.ExponentialDecay(0.1, factor=0.98)
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.RMSprop(fading))
+    >>> result.x.round(4)
+    array([3.])
+    """
+
+    learning_rate: Any = 0.01
+    decay: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self):
+        self._check(decay=below_one, eps=positive, momentum=below_one, centered=flag)
+
+    def rule(self):
+        return update.RMSprop(self.decay, self.eps, self.momentum, self.centered)
+
+
+@dataclass(frozen=True)
+class Adam(Method):
+    """Adam: running means of the gradient and of its square, both corrected for their start at zero.
+
+    The formula and the defaults of ``torch.optim.Adam`` [1]_.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, default 0.001
+        In units of x: about the size of a step.
+    beta1 : float, default 0.9, below 1
+        The share of the past in the mean of the gradient.
+    beta2 : float, default 0.999, below 1
+        The share of the past in the mean of its square.
+    eps : float, default 1e-8
+        Keeps the division finite.
+    amsgrad : bool, default False
+        Divide by the root of the largest mean square so far [2]_.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    References
+    ----------
+    .. [1] D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", 3rd International Conference on Learning
+       Representations, 2015.
+    .. [2] S. J. Reddi, S. Kale, S. Kumar, "On the convergence of Adam and beyond", 6th International Conference on
+       Learning Representations, 2018.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.Adam(0.1))
     >>> result.x.round(6)
     array([3.])
     """
 
-    learning_rate: float = 0.01
+    learning_rate: Any = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    amsgrad: bool = False
 
     def __post_init__(self):
-        object.__setattr__(self, "learning_rate", as_float(self.learning_rate, "learning_rate", open_below=True))
+        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=flag)
+
+    def rule(self):
+        return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, 0.0)
 
 
-#: The methods that can be named.
-BY_NAME = {"gd": GradientDescent}
+@dataclass(frozen=True)
+class AdamW(Method):
+    """Adam with decoupled weight decay: before each step x shrinks by ``learning_rate * weight_decay * x``.
+
+    The formula and the defaults of ``torch.optim.AdamW`` [1]_. What is found is not a minimum of f alone: the decay
+    pulls towards zero.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, default 0.001
+        In units of x: about the size of a step.
+    beta1, beta2, eps, amsgrad
+        As for `Adam`.
+    weight_decay : float, default 0.01
+        How much x shrinks, per unit of the learning rate.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    References
+    ----------
+    .. [1] I. Loshchilov, F. Hutter, "Decoupled weight decay regularization", 7th International Conference on Learning
+       Representations, 2019.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.AdamW(0.1, weight_decay=0.0))
+    >>> result.x.round(6)
+    array([3.])
+    """
+
+    learning_rate: Any = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    amsgrad: bool = False
+    weight_decay: float = 1e-2
+
+    def __post_init__(self):
+        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=flag, weight_decay=as_float)
+
+    def rule(self):
+        return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, self.weight_decay)
+
+
+@dataclass(frozen=True)
+class NAdam(Method):
+    """NAdam: Adam with Nesterov's look ahead.
+
+    The formula and the defaults of ``torch.optim.NAdam`` [1]_.
+
+    Parameters
+    ----------
+    learning_rate : float, schedule or callable, default 0.002
+        In units of x: about the size of a step.
+    beta1, beta2, eps
+        As for `Adam`.
+    momentum_decay : float, default 0.004
+        How fast the share of the past rises to `beta1`: in step t it is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of its range.
+
+    References
+    ----------
+    .. [1] T. Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop, 2016.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2, [0.0], method=fastgd.methods.NAdam(0.1))
+    >>> result.x.round(6)
+    array([3.])
+    """
+
+    learning_rate: Any = 2e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    momentum_decay: float = 4e-3
+
+    def __post_init__(self):
+        self._check(beta1=below_one, beta2=below_one, eps=positive, momentum_decay=as_float)
+
+    def rule(self):
+        return update.NAdam(self.beta1, self.beta2, self.eps, self.momentum_decay)
+
+
+#: The methods that have a name.
+NAMED = {
+    "gd": GradientDescent(),
+    "momentum": GradientDescent(0.01, momentum=0.9),
+    "nesterov": GradientDescent(0.01, momentum=0.9, nesterov=True),
+    "adagrad": Adagrad(),
+    "rmsprop": RMSprop(),
+    "adam": Adam(),
+    "amsgrad": Adam(amsgrad=True),
+    "adamw": AdamW(),
+    "nadam": NAdam(),
+}

@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 from .difference import CentralDifference
 from .lanes import Sink, Source
+from .noise import GaussianNoise
 from .objective import Objective
-from .update import Rule
+from .update import LearningRates, Rule
 
 def run(
     objective: Objective,
@@ -15,6 +16,8 @@ def run(
     source: Source,
     sink: Sink,
     *,
+    rates: LearningRates | None = None,
+    noise: GaussianNoise | None = None,
     values: bool = False,
     keep_best: bool = False,
     maxtime: float = ...,

@@ -3,9 +3,10 @@ from libc.math cimport INFINITY, NAN, isnan
 
 from .difference cimport CentralDifference, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
+from .noise cimport GaussianNoise
 from .objective cimport GRADIENT, VALUE, Objective
 from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, STEP_UNDERFLOW, test
-from .update cimport Rule
+from .update cimport LearningRates, Rule
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1 nogil  # to be called with the GIL
@@ -17,11 +18,13 @@ cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 
 
 def run(Objective objective not None, CentralDifference difference not None, Rule rule not None,
-        Source source not None, Sink sink not None, *, bint values=False, bint keep_best=False,
-        double maxtime=INFINITY, observer=None, const unsigned char[::1] watched=None):
+        Source source not None, Sink sink not None, *, LearningRates rates=None, GaussianNoise noise=None,
+        bint values=False, bint keep_best=False, double maxtime=INFINITY, observer=None,
+        const unsigned char[::1] watched=None):
     """Minimizes every problem of the source and writes the answers into the sink.
 
-    `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the
+    `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
+    the Rule gets. `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the
     problems that `watched` marks (all by default); a problem ends when it returns true.
     """
     cdef Lanes lanes = Lanes.__new__(Lanes)
@@ -30,16 +33,18 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     needs.state_rows = rule.state_rows(source.n_dim)
     needs.bounded = source.bounded
     needs.keep_best = keep_best
-    needs.values = values
+    needs.values = values or rule.needs_values
+    needs.noise = noise is not None
     lanes.allocate(source.n_dim, min(objective.width, source.n_problems), objective, needs)
     lanes.cost = most_evaluations(lanes, objective)
+    lanes.slope_error = 0.0 if objective.has_gradient else difference.slope_error()
     difference.deadline = fastgd_seconds() + maxtime
     try:
         if objective.needs_gil:
-            descend(lanes, objective, difference, rule, source, sink, observer, watched)
+            descend(lanes, objective, difference, rule, rates, noise, source, sink, observer, watched)
         else:
             with nogil:
-                descend(lanes, objective, difference, rule, source, sink, observer, watched)
+                descend(lanes, objective, difference, rule, rates, noise, source, sink, observer, watched)
     except Exception as error:
         lane = lanes.culprit()
         if lane >= 0:
@@ -54,8 +59,9 @@ cdef Py_ssize_t most_evaluations(Lanes lanes, Objective objective) noexcept nogi
     return 2 * lanes.n_dim + 1 + (lanes.bounded and not lanes.want_at_iterate & VALUE)
 
 
-cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, Source source,
-                 Sink sink, object observer, const unsigned char[::1] watched) except -1 nogil:
+cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, LearningRates rates,
+                 GaussianNoise noise, Source source, Sink sink, object observer,
+                 const unsigned char[::1] watched) except -1 nogil:
     cdef double next_look = 0.0
     turn_over(lanes, rule, source, sink)
     while lanes.live:
@@ -75,6 +81,12 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
         if observer is not None:
             with gil:
                 show_iterates(lanes, observer, watched)
+        if rates is not None:
+            rates.look_up(lanes)
+        lanes.slopes = lanes.g
+        if noise is not None:
+            noise.add(lanes, lanes.noisy_g)
+            lanes.slopes = lanes.noisy_g
         rule.propose(lanes)
         if lanes.bounded:
             lanes.project()
@@ -151,7 +163,7 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
         if (isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
                 and sink.nfev[problem] < source.maxfev[problem]):  # a start that failed may have used them all
             if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
-                lanes.want[lanes.live] = VALUE
+                lanes.ask(lanes.live, VALUE)
                 lanes.nit[lanes.live] = sink.nit[problem] - 1  # x is that of this iteration
                 lanes.live += 1
         if lanes.live == lanes.capacity or lanes.live and problem == source.next - 1:
@@ -178,11 +190,11 @@ def gradient(Objective objective not None, CentralDifference difference not None
     cdef bint finite = True
     needs.state_rows = 0
     needs.bounded = lower is not None
-    needs.keep_best = needs.values = False
+    needs.keep_best = needs.values = needs.noise = False
     lanes.allocate(points.shape[1], min(objective.width, n), objective, needs)
     for problem in range(n):
         if lanes.place(lanes.live, problem, points, lower, upper):
-            lanes.want[lanes.live] = GRADIENT
+            lanes.ask(lanes.live, GRADIENT)
             lanes.live += 1
         else:
             finite = False

@@ -9,6 +9,7 @@ from .stopping cimport EXCEPTION, NONFINITE, RUNNING, STEP_UNDERFLOW, UNBOUNDED
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
+cdef double EPSILON = 2.0 ** -52
 cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
 
 
@@ -204,7 +205,7 @@ cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_
     cdef Py_ssize_t j
     for j in range(n):
         lanes.f_y[lane_of[j]] = values[j]
-        lanes.has_f_y[lane_of[j]] = True
+        lanes.known_y[lane_of[j]] |= VALUE
         note_value(lanes, lane_of[j], values[j])
 
 
@@ -224,6 +225,7 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
     for j in range(n):
         lanes.nfev[lane_of[j]] += n_values
         lanes.njev[lane_of[j]] += n_gradients
+        lanes.known_y[lane_of[j]] |= n_gradients * GRADIENT
 
 
 cdef class CentralDifference:
@@ -239,6 +241,10 @@ cdef class CentralDifference:
         self.x_scale = x_scale
         self.deadline = INFINITY
 
+    cdef double slope_error(self) noexcept nogil:
+        """About how much rounding can change a gradient, over |f|, where |x| <= x_scale."""
+        return EPSILON / (self.step if self.step > 0.0 else RELATIVE_STEP * self.x_scale)
+
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
         """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
         cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
@@ -247,7 +253,8 @@ cdef class CentralDifference:
             for lane in range(lanes.live):
                 lanes.fault[lane] = RUNNING
             lanes.any_fault = False
-        memset(lanes.has_f_y, 0, lanes.live * sizeof(Py_ssize_t))
+        if objective.has_gradient:
+            return self.evaluate_as_wanted(lanes, objective)
         for lane in range(lanes.live):
             # without a branch: the list that the lane is not in is written, too, and overwritten by the next lane
             lanes.gradient_lanes[n_gradients] = lanes.value_lanes[n_values] = lane
@@ -256,12 +263,20 @@ cdef class CentralDifference:
         if n_values:
             late = self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE)
         if n_gradients and not late:
-            if objective.has_gradient:
-                late = self.evaluate_points(lanes, objective, lanes.gradient_lanes, n_gradients,
-                                            lanes.want_at_iterate)
-            else:
-                late = self.take_differences(lanes, objective, lanes.gradient_lanes, n_gradients)
+            late = self.take_differences(lanes, objective, lanes.gradient_lanes, n_gradients)
         return late
+
+    cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil:
+        """The same for an objective that has gradients of its own: a call for each thing that is wanted."""
+        cdef Py_ssize_t want, lane, n
+        for want in range(VALUE, (VALUE | GRADIENT) + 1):
+            n = 0
+            for lane in range(lanes.live):
+                lanes.gradient_lanes[n] = lane
+                n += lanes.want[lane] == want
+            if n and self.evaluate_points(lanes, objective, lanes.gradient_lanes, n, want):
+                return 1
+        return 0
 
     cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil:
         """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
@@ -334,7 +349,7 @@ cdef class CentralDifference:
                 at = i * lanes.capacity + lane_of[j]
                 h[j] = step_at(self, x[i * lanes.capacity + j])
                 fit_steps(x[i * lanes.capacity + j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
-                if second[j] != -h[j] and not lanes.has_f_y[lane_of[j]]:
+                if second[j] != -h[j] and not lanes.known_y[lane_of[j]] & VALUE:
                     lanes.want[lane_of[j]] |= VALUE
                 self.step_vanishes |= h[j] != 0.0 and (
                     x[i * lanes.capacity + j] + h[j] == x[i * lanes.capacity + j]

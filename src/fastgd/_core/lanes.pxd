@@ -3,9 +3,8 @@ from .objective cimport Block, Objective
 
 cdef enum:
     # Where a lane stands after its Rule has received what it wanted.
-    ITERATE = 0    # x, f and g are those of an iterate; y and f_y still those of the one before
-    AGAIN = 1      # the Rule wants more, perhaps at another y
-    STUCK = 2      # the Rule can find no further decrease
+    ITERATE = 0    # x, f and g are those of a new iterate; y, f_y and g_y still those of the one before
+    AGAIN = 1      # the Rule wants more, perhaps at another y, or the lane has ended
 
 
 cdef class Source:
@@ -44,6 +43,7 @@ cdef struct Needs:
     bint bounded
     bint keep_best
     bint values             # f at every iterate
+    bint noise              # a second gradient, with noise
 
 
 cdef class Lanes:
@@ -60,7 +60,8 @@ cdef class Lanes:
     cdef bint bounded
     cdef bint keep_best
     cdef int want_at_iterate
-    cdef Py_ssize_t cost            # the most evaluations of fun that an iteration needs, and the last value
+    cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it
+    cdef double slope_error         # that of a gradient by rounding, over |f|; 0 if the objective supplies it
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
     cdef bint any_finished          # since the last turnover
@@ -74,6 +75,8 @@ cdef class Lanes:
     cdef double *upper
     cdef double *best_x
     cdef double *best_g
+    cdef double *noisy_g            # (n_dim, capacity)
+    cdef const double *slopes       # the gradients that the Rule descends along: g, or noisy_g
     cdef double *state              # (n_state_rows, capacity): what the Rule remembers
     # (capacity,)
     cdef double *f
@@ -92,8 +95,8 @@ cdef class Lanes:
     cdef Py_ssize_t *maxfev
     cdef Py_ssize_t *want           # a mask of VALUE and GRADIENT at y
     cdef Py_ssize_t *phase
-    cdef Py_ssize_t *has_f
-    cdef Py_ssize_t *has_f_y
+    cdef Py_ssize_t *known          # a mask of what is known at x,
+    cdef Py_ssize_t *known_y        # and at y
     cdef Py_ssize_t *fault          # a Status, or RUNNING: what went wrong in the last evaluation
     cdef Py_ssize_t *status
 
@@ -120,8 +123,9 @@ cdef class Lanes:
                     const double[:, :] upper) noexcept nogil
     cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil
+    cdef void end_faulty(self) noexcept nogil
     cdef void accept(self) noexcept nogil
-    cdef void take_back(self, Py_ssize_t lane) noexcept nogil
+    cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil
     cdef void remember_best(self) noexcept nogil
     cdef void project(self) noexcept nogil
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil

@@ -7,6 +7,9 @@ from libc.string cimport memset
 from .objective cimport GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
+cdef extern from "rows.h":
+    void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
+
 cdef Py_ssize_t ALIGNMENT = 64
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
 
@@ -82,7 +85,7 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded) + 3)
+            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded + needs.noise) + 3)
             + <double>block_width * (4 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
         if n_bytes >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
@@ -131,8 +134,8 @@ cdef class Lanes:
         self.maxfev = q + 5 * row
         self.want = q + 6 * row
         self.phase = q + 7 * row
-        self.has_f = q + 8 * row
-        self.has_f_y = q + 9 * row
+        self.known = q + 8 * row
+        self.known_y = q + 9 * row
         self.fault = q + 10 * row
         self.status = q + 11 * row
         p = <double *>(q + 12 * row)
@@ -143,6 +146,9 @@ cdef class Lanes:
             self.h = p
             self.second = p + rows
             p += 2 * rows
+        if needs.noise:
+            self.noisy_g = p
+            p += rows
         self.norm = p
         self.gradient_lanes = <Py_ssize_t *>(p + row)
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)
@@ -177,7 +183,7 @@ cdef class Lanes:
                 self.upper[at] = upper[problem, i]
         self.problem[lane] = problem
         self.nfev[lane] = self.njev[lane] = 0
-        self.has_f[lane] = self.has_f_y[lane] = False
+        self.known[lane] = self.known_y[lane] = 0
         self.status[lane] = self.fault[lane] = RUNNING
         return finite
 
@@ -190,8 +196,6 @@ cdef class Lanes:
             at = i * self.capacity + lane
             self.x[at] = self.y[at]
             self.g[at] = NAN
-        for i in range(self.n_state_rows):
-            self.state[i * self.capacity + lane] = 0.0
         self.f[lane] = NAN
         self.best_f[lane] = INFINITY
         self.learning_rate[lane] = source.learning_rate[problem]
@@ -213,33 +217,38 @@ cdef class Lanes:
         self.status[lane] = status
         self.any_finished = True
 
-    cdef void accept(self) noexcept nogil:
-        """Makes every lane's trial point its iterate; a lane whose evaluation failed keeps its last one and ends."""
-        cdef Py_ssize_t lane
-        self.x, self.y = self.y, self.x
-        self.g, self.g_y = self.g_y, self.g
-        self.f, self.f_y = self.f_y, self.f
-        self.has_f, self.has_f_y = self.has_f_y, self.has_f
-        for lane in range(self.live):
-            self.phase[lane] = ITERATE
-            self.want[lane] = self.want_at_iterate
-            self.nit[lane] += 1
-        if self.any_fault:
-            for lane in range(self.live):
-                if self.fault[lane] != RUNNING:
-                    self.take_back(lane)
-                    self.finish(lane, self.fault[lane])
+    cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil:
+        """The lane has a new y, and wants to know this there."""
+        self.want[lane] = want
+        self.known_y[lane] = 0
 
-    cdef void take_back(self, Py_ssize_t lane) noexcept nogil:
-        cdef Py_ssize_t i, at
-        for i in range(self.n_dim):
-            at = i * self.capacity + lane
-            self.x[at], self.y[at] = self.y[at], self.x[at]
-            self.g[at], self.g_y[at] = self.g_y[at], self.g[at]
-        self.f[lane], self.f_y[lane] = self.f_y[lane], self.f[lane]
-        self.has_f[lane], self.has_f_y[lane] = self.has_f_y[lane], self.has_f[lane]
-        self.nit[lane] -= 1
-        self.phase[lane] = AGAIN
+    cdef void end_faulty(self) noexcept nogil:
+        """Ends the lanes whose evaluation failed, with their last iterate."""
+        cdef Py_ssize_t lane
+        for lane in range(self.live):
+            if self.fault[lane] != RUNNING:
+                self.phase[lane] = AGAIN
+                self.finish(lane, self.fault[lane])
+
+    cdef void accept(self) noexcept nogil:
+        """Makes the trial points the iterates, in the lanes whose phase is ITERATE."""
+        cdef Py_ssize_t i, lane, n_accepted = 0
+        for lane in range(self.live):
+            n_accepted += self.phase[lane] == ITERATE
+            self.nit[lane] += self.phase[lane] == ITERATE
+        if n_accepted == self.live:
+            self.x, self.y = self.y, self.x
+            self.g, self.g_y = self.g_y, self.g
+            self.f, self.f_y = self.f_y, self.f
+            self.known, self.known_y = self.known_y, self.known
+        elif n_accepted:
+            for i in range(self.n_dim):
+                fastgd_exchange(self.x + i * self.capacity, self.y + i * self.capacity, self.phase, self.live)
+                fastgd_exchange(self.g + i * self.capacity, self.g_y + i * self.capacity, self.phase, self.live)
+            fastgd_exchange(self.f, self.f_y, self.phase, self.live)
+            for lane in range(self.live):
+                if self.phase[lane] == ITERATE:
+                    self.known[lane], self.known_y[lane] = self.known_y[lane], self.known[lane]
 
     cdef void remember_best(self) noexcept nogil:
         cdef Py_ssize_t i, lane, at
@@ -270,7 +279,7 @@ cdef class Lanes:
         if use_best:
             sink.fun[problem] = self.best_f[lane]
         else:
-            sink.fun[problem] = self.f[lane] if self.has_f[lane] else NAN
+            sink.fun[problem] = self.f[lane] if self.known[lane] & VALUE else NAN
         sink.nit[problem] = max(self.nit[lane], 0)
         sink.nfev[problem] = self.nfev[lane]
         sink.njev[problem] = self.njev[lane]

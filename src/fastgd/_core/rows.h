@@ -44,11 +44,14 @@ FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restric
         out[j] = a[j] + b[j];
 }
 
-/* y = x - rate * g */
-FASTGD_CLONES static void fastgd_descend(double *restrict y, const double *restrict x, const double *restrict rate,
-                                         const double *restrict g, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++)
-        y[j] = x[j] - rate[j] * g[j];
+/* Exchanges a and b where `stays` is 0. */
+FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b, const ptrdiff_t *restrict stays,
+                                          ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double kept = a[j];
+        a[j] = stays[j] ? kept : b[j];
+        b[j] = stays[j] ? b[j] : kept;
+    }
 }
 
 /* norm = max(norm, |g|) */

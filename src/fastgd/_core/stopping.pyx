@@ -3,7 +3,8 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport AGAIN, STUCK, Lanes
+from .lanes cimport AGAIN, Lanes
+from .objective cimport VALUE
 
 cdef extern from "rows.h":
     void fastgd_raise_to_abs(double *norm, const double *g, Py_ssize_t n) noexcept nogil
@@ -92,20 +93,18 @@ cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 cdef bint fell_at_most_ftol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """0 < f_before - f <= ftol * max(1, |f|)."""
     cdef double fall = lanes.f_y[lane] - lanes.f[lane]
-    return (lanes.has_f[lane] and lanes.has_f_y[lane] and fall > 0.0
+    return (lanes.known[lane] & lanes.known_y[lane] & VALUE and fall > 0.0
             and fall <= lanes.ftol[lane] * max(1.0, fabs(lanes.f[lane])))
 
 
 cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     if lanes.norm[lane] <= lanes.gtol[lane]:
         return GTOL
-    if lanes.phase[lane] == STUCK:
-        return STALLED
     if lanes.nit[lane] > 0 and lanes.xtol[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
         return XTOL
     if lanes.nit[lane] > 0 and fell_at_most_ftol(lanes, lane):
         return FTOL
-    if lanes.has_f[lane] and lanes.f[lane] <= lanes.ftarget[lane]:
+    if lanes.known[lane] & VALUE and lanes.f[lane] <= lanes.ftarget[lane]:
         return FTARGET
     if lanes.nit[lane] >= lanes.maxiter[lane]:
         return MAXITER
@@ -120,14 +119,22 @@ cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
             or lanes.nfev[lane] + lanes.cost > lanes.maxfev[lane])
 
 
+cdef bint search_is_over_budget(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    """Between iterates: whether maxfev has no room for what is wanted and the gradient that may have to follow."""
+    cdef bint knows_value = not lanes.want[lane] & VALUE
+    return lanes.nfev[lane] + lanes.cost - knows_value > lanes.maxfev[lane]
+
+
 cdef void test(Lanes lanes) noexcept nogil:
-    """Ends the lanes that are at an iterate, or stuck, and meet a criterion."""
+    """Ends the lanes that meet a criterion."""
     cdef Py_ssize_t lane, status
     measure_gradients(lanes)
     for lane in range(lanes.live):
-        if not (lanes.tests_steps or may_end(lanes, lane) or lanes.phase[lane] == STUCK):
+        if not (lanes.tests_steps or may_end(lanes, lane)) or lanes.status[lane] != RUNNING:
             continue
-        if lanes.status[lane] == RUNNING and lanes.phase[lane] != AGAIN:
+        if lanes.phase[lane] == AGAIN:
+            status = MAXFEV if search_is_over_budget(lanes, lane) else RUNNING
+        else:
             status = decide(lanes, lane)
-            if status != RUNNING:
-                lanes.finish(lane, status)
+        if status != RUNNING:
+            lanes.finish(lane, status)

@@ -1,28 +1,81 @@
 """Rules: how a method gets from one iterate to the next.
 
 A Rule never calls the objective; per lane it says what it wants to know, and at which point y, and is called again
-when that is there.
+when that is there. Here are those whose step has a fixed form.
 """
-from .lanes cimport Lanes
+from cython cimport final
+from libc.math cimport pow, sqrt
 
-cdef extern from "rows.h":
-    void fastgd_descend(double *y, const double *x, const double *rate, const double *g, Py_ssize_t n) noexcept nogil
+from .lanes cimport ITERATE, Lanes
+from .stopping cimport RUNNING
+
+cdef extern from "updates.h":
+    void fastgd_descend(double *y, const double *x, const double *g, const double *rate, Py_ssize_t n) noexcept nogil
+    void fastgd_momentum(double *y, const double *x, const double *g, const double *rate, double *v, double momentum,
+                         Py_ssize_t n) noexcept nogil
+    void fastgd_nesterov(double *y, const double *x, const double *g, const double *rate, double *v, double momentum,
+                         Py_ssize_t n) noexcept nogil
+    void fastgd_adagrad(double *y, const double *x, const double *g, const double *rate, double *sum, double eps,
+                        Py_ssize_t n) noexcept nogil
+    void fastgd_scale_by_rms(double *scaled, const double *g, double *square, double decay, double eps,
+                             Py_ssize_t n) noexcept nogil
+    void fastgd_scale_by_deviation(double *scaled, const double *g, double *square, double *mean, double decay,
+                                   double eps, Py_ssize_t n) noexcept nogil
+    void fastgd_adam(double *y, const double *x, const double *g, const double *keep, const double *step,
+                     const double *root, double *m, double *v, double beta1, double beta2, double eps,
+                     Py_ssize_t n) noexcept nogil
+    void fastgd_amsgrad(double *y, const double *x, const double *g, const double *keep, const double *step,
+                        const double *root, double *m, double *v, double *largest, double beta1, double beta2,
+                        double eps, Py_ssize_t n) noexcept nogil
+    void fastgd_nadam(double *y, const double *x, const double *g, const double *step_g, const double *step_m,
+                      const double *correction, double *m, double *v, double beta1, double beta2, double eps,
+                      Py_ssize_t n) noexcept nogil
+
+# How many rates of a schedule are computed at first; the table doubles whenever a problem gets to its end.
+cdef Py_ssize_t FIRST_RATES = 256
+
+
+@final
+cdef class LearningRates:
+    """A learning rate for every iteration: `rates(start, stop)` returns those from start to stop as float64."""
+
+    def __init__(self, rates):
+        self.rates = rates
+        self.table = rates(0, 0)
+
+    cdef int extend(self, Py_ssize_t n) except -1:
+        import numpy as np
+
+        known = self.table.shape[0]
+        n = max(n, 2 * known, FIRST_RATES)
+        self.table = np.concatenate([self.table, self.rates(known, n)])
+        return 0
+
+    cdef int look_up(self, Lanes lanes) except -1 nogil:
+        """Gives every lane at an iterate the rate of its own iteration."""
+        cdef Py_ssize_t lane
+        for lane in range(lanes.live):
+            if lanes.phase[lane] == ITERATE and lanes.status[lane] == RUNNING:
+                if lanes.nit[lane] >= self.table.shape[0]:
+                    with gil:
+                        self.extend(lanes.nit[lane] + 1)
+                lanes.learning_rate[lane] = self.table[lanes.nit[lane]]
+        return 0
 
 
 cdef class Rule:
-    """The protocol, and what is common to the methods that take one step of a fixed form per gradient."""
+    """The protocol of methods."""
 
     cdef Py_ssize_t state_rows(self, Py_ssize_t n_dim) noexcept nogil:
-        """How many rows of state a lane needs; they start as zeros."""
+        """How many rows of state a lane needs."""
         return 0
 
     cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        """A problem has come into a lane, with y at x0."""
-        lanes.want[lane] = lanes.want_at_iterate
+        """A problem has come into a lane, with y at x0: sets its state, and what it wants to know there."""
+        lanes.ask(lane, lanes.want_at_iterate)
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
-        """What the lanes wanted has been evaluated (or its fault noted)."""
-        lanes.accept()
+        """What the lanes wanted has been evaluated (or its fault noted): decides which y are iterates now."""
 
     cdef void propose(self, Lanes lanes) noexcept nogil:
         """Sets the next y, and what is wanted there, for the lanes at an iterate.
@@ -31,10 +84,183 @@ cdef class Rule:
         """
 
 
-cdef class GradientDescent(Rule):
+cdef class FixedForm(Rule):
+    """What is common to the methods that take one step of a fixed form per gradient.
+
+    A subclass says how many rows of state it needs, and overrides `step`, and `prepare` if it keeps a number per lane.
+    """
+
+    cdef Py_ssize_t state_rows(self, Py_ssize_t n_dim) noexcept nogil:
+        return self.n_scalars + self.n_memories * n_dim
+
+    cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        cdef Py_ssize_t row
+        Rule.start(self, lanes, lane)
+        for row in range(self.n_scalars):
+            lanes.state[row * lanes.capacity + lane] = self.initial_scalar
+        for row in range(self.n_scalars, self.n_scalars + self.n_memories * lanes.n_dim):
+            lanes.state[row * lanes.capacity + lane] = self.initial_memory
+
+    cdef void receive(self, Lanes lanes) noexcept nogil:
+        cdef Py_ssize_t lane
+        for lane in range(lanes.live):
+            lanes.phase[lane] = ITERATE
+        if lanes.any_fault:
+            lanes.end_faulty()
+        lanes.accept()
+
     cdef void propose(self, Lanes lanes) noexcept nogil:
-        # y = x - learning_rate * g
-        cdef Py_ssize_t i, at
+        cdef Py_ssize_t i, lane
+        self.prepare(lanes)
         for i in range(lanes.n_dim):
-            at = i * lanes.capacity
-            fastgd_descend(lanes.y + at, lanes.x + at, lanes.learning_rate, lanes.g + at, lanes.live)
+            self.step(lanes, i)
+        for lane in range(lanes.live):
+            lanes.ask(lane, lanes.want_at_iterate)
+
+    cdef void prepare(self, Lanes lanes) noexcept nogil:
+        """Sets the rows that have a number for every lane."""
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        """Sets coordinate i of y."""
+
+
+cdef inline double *scalar(Lanes lanes, Py_ssize_t which) noexcept nogil:
+    """Row of numbers per lane of a FixedForm."""
+    return lanes.state + which * lanes.capacity
+
+
+cdef inline double *memory(FixedForm self, Lanes lanes, Py_ssize_t which, Py_ssize_t i) noexcept nogil:
+    """Row of numbers per lane for coordinate i."""
+    return lanes.state + (self.n_scalars + which * lanes.n_dim + i) * lanes.capacity
+
+
+@final
+cdef class GradientDescent(FixedForm):
+    def __init__(self, double momentum=0.0, bint nesterov=False):
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.n_memories = momentum > 0.0
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        cdef Py_ssize_t at = i * lanes.capacity
+        if self.momentum == 0.0:
+            fastgd_descend(lanes.y + at, lanes.x + at, lanes.slopes + at, lanes.learning_rate, lanes.live)
+        elif self.nesterov:
+            fastgd_nesterov(lanes.y + at, lanes.x + at, lanes.slopes + at, lanes.learning_rate,
+                            memory(self, lanes, 0, i), self.momentum, lanes.live)
+        else:
+            fastgd_momentum(lanes.y + at, lanes.x + at, lanes.slopes + at, lanes.learning_rate,
+                            memory(self, lanes, 0, i), self.momentum, lanes.live)
+
+
+@final
+cdef class Adagrad(FixedForm):
+    def __init__(self, double initial_accumulator, double eps):
+        self.n_memories = 1
+        self.initial_memory = initial_accumulator
+        self.eps = eps
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        cdef Py_ssize_t at = i * lanes.capacity
+        fastgd_adagrad(lanes.y + at, lanes.x + at, lanes.slopes + at, lanes.learning_rate, memory(self, lanes, 0, i),
+                       self.eps, lanes.live)
+
+
+@final
+cdef class RMSprop(FixedForm):
+    def __init__(self, double decay, double eps, double momentum, bint centered):
+        self.n_scalars = 1  # the scaled gradient
+        self.n_memories = 1 + centered + (momentum > 0.0)
+        self.decay = decay
+        self.eps = eps
+        self.momentum = momentum
+        self.centered = centered
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        cdef Py_ssize_t at = i * lanes.capacity
+        cdef double *scaled = scalar(lanes, 0)
+        if self.centered:
+            fastgd_scale_by_deviation(scaled, lanes.slopes + at, memory(self, lanes, 0, i), memory(self, lanes, 1, i),
+                                      self.decay, self.eps, lanes.live)
+        else:
+            fastgd_scale_by_rms(scaled, lanes.slopes + at, memory(self, lanes, 0, i), self.decay, self.eps, lanes.live)
+        if self.momentum > 0.0:
+            fastgd_momentum(lanes.y + at, lanes.x + at, scaled, lanes.learning_rate,
+                            memory(self, lanes, 1 + self.centered, i), self.momentum, lanes.live)
+        else:
+            fastgd_descend(lanes.y + at, lanes.x + at, scaled, lanes.learning_rate, lanes.live)
+
+
+@final
+cdef class Adam(FixedForm):
+    def __init__(self, double beta1, double beta2, double eps, bint amsgrad, double weight_decay):
+        self.n_scalars = 5
+        self.initial_scalar = 1.0
+        self.n_memories = 2 + amsgrad
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.amsgrad = amsgrad
+        self.weight_decay = weight_decay
+
+    cdef void prepare(self, Lanes lanes) noexcept nogil:
+        cdef Py_ssize_t lane
+        cdef double *power1 = scalar(lanes, 0)  # beta1^(k + 1)
+        cdef double *power2 = scalar(lanes, 1)
+        cdef double *keep = scalar(lanes, 2)
+        cdef double *step = scalar(lanes, 3)
+        cdef double *root = scalar(lanes, 4)
+        for lane in range(lanes.live):
+            power1[lane] *= self.beta1
+            power2[lane] *= self.beta2
+            keep[lane] = 1.0 - lanes.learning_rate[lane] * self.weight_decay
+            step[lane] = lanes.learning_rate[lane] / (1.0 - power1[lane])
+            root[lane] = sqrt(1.0 - power2[lane])
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        cdef Py_ssize_t at = i * lanes.capacity
+        if self.amsgrad:
+            fastgd_amsgrad(lanes.y + at, lanes.x + at, lanes.slopes + at, scalar(lanes, 2), scalar(lanes, 3),
+                           scalar(lanes, 4), memory(self, lanes, 0, i), memory(self, lanes, 1, i),
+                           memory(self, lanes, 2, i), self.beta1, self.beta2, self.eps, lanes.live)
+        else:
+            fastgd_adam(lanes.y + at, lanes.x + at, lanes.slopes + at, scalar(lanes, 2), scalar(lanes, 3),
+                        scalar(lanes, 4), memory(self, lanes, 0, i), memory(self, lanes, 1, i), self.beta1, self.beta2,
+                        self.eps, lanes.live)
+
+
+@final
+cdef class NAdam(FixedForm):
+    def __init__(self, double beta1, double beta2, double eps, double momentum_decay):
+        self.n_scalars = 6
+        self.initial_scalar = 1.0
+        self.n_memories = 2
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.decay = pow(0.96, momentum_decay)
+
+    cdef void prepare(self, Lanes lanes) noexcept nogil:
+        cdef Py_ssize_t lane
+        cdef double mu, next_mu
+        cdef double *decayed = scalar(lanes, 0)  # 0.96^((k + 1) * momentum_decay)
+        cdef double *product = scalar(lanes, 1)  # of the mu so far
+        cdef double *power2 = scalar(lanes, 2)
+        cdef double *step_g = scalar(lanes, 3)
+        cdef double *step_m = scalar(lanes, 4)
+        cdef double *correction = scalar(lanes, 5)
+        for lane in range(lanes.live):
+            decayed[lane] *= self.decay
+            mu = self.beta1 * (1.0 - 0.5 * decayed[lane])
+            next_mu = self.beta1 * (1.0 - 0.5 * decayed[lane] * self.decay)
+            product[lane] *= mu
+            power2[lane] *= self.beta2
+            step_g[lane] = lanes.learning_rate[lane] * (1.0 - mu) / (1.0 - product[lane])
+            step_m[lane] = lanes.learning_rate[lane] * next_mu / (1.0 - product[lane] * next_mu)
+            correction[lane] = 1.0 - power2[lane]
+
+    cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
+        cdef Py_ssize_t at = i * lanes.capacity
+        fastgd_nadam(lanes.y + at, lanes.x + at, lanes.slopes + at, scalar(lanes, 3), scalar(lanes, 4),
+                     scalar(lanes, 5), memory(self, lanes, 0, i), memory(self, lanes, 1, i), self.beta1, self.beta2,
+                     self.eps, lanes.live)

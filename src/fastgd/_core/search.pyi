@@ -1,0 +1,6 @@
+from typing import final
+
+from .update import Rule
+
+@final
+class SpectralGradient(Rule): ...

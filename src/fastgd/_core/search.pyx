@@ -1,0 +1,180 @@
+"""Rules that look for their step by values of the function.
+
+Spectral projected gradient: E. G. Birgin, J. M. Martinez, M. Raydan, "Nonmonotone spectral projected gradient methods on
+convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2.
+"""
+from cython cimport final
+from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
+
+from .lanes cimport AGAIN, ITERATE, Lanes
+from .objective cimport GRADIENT, VALUE
+from .stopping cimport NONFINITE, RUNNING, STALLED
+
+cdef extern from "searches.h":
+    void fastgd_add_products(double *squares, double *products, const double *x, const double *x_before,
+                             const double *g, const double *g_before, Py_ssize_t n) noexcept nogil
+    void fastgd_try_step(double *y, double *slope, const double *x, const double *g, const double *step,
+                         const double *fraction, Py_ssize_t n) noexcept nogil
+    void fastgd_try_step_inside(double *y, double *slope, const double *x, const double *g, const double *step,
+                                const double *fraction, const double *lower, const double *upper,
+                                Py_ssize_t n) noexcept nogil
+
+# An iterate may be as high as the highest of so many (Grippo, Lampariello, Lucidi, SIAM J. Numer. Anal. 23, 1986).
+cdef Py_ssize_t MEMORY = 10
+# The fall that a step must have, as a fraction of what the slope promises (Birgin et al., section 3).
+cdef double SUFFICIENT = 1e-4
+# The first step changes a coordinate by 1 at most; later ones by that or this many times the step before.
+cdef double GROWTH = 10.0
+# Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
+cdef double MOST_TRIALS = 60.0
+# Iterations without a lower f or a smaller gradient than ever before, after which the search is over.
+cdef double PATIENCE = 100.0
+cdef double LARGEST_STEP = 1e300  # instead of infinity
+cdef double EPSILON = 2.0 ** -52
+
+cdef enum:
+    # Rows of state, with a number for every lane.
+    STEP = 0        # the spectral step; the search goes from x to the projection of x - STEP g
+    FRACTION = 1    # how far it goes
+    SLOPE = 2       # of f along that way
+    TRIALS = 3
+    SQUARES = 4     # |s|^2 for the last change s of x,
+    PRODUCTS = 5    # and s r for the change r of g that came with it
+    LEAST_F = 6
+    LEAST_NORM = 7
+    WAITED = 8      # iterations since one of the two fell
+    HISTORY = 9     # the last values of f: MEMORY rows
+
+
+cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
+    return lanes.state + which * lanes.capacity
+
+
+cdef inline double rounding_of(double f) noexcept nogil:
+    """How much of a difference between values near f may be rounding."""
+    return 4.0 * EPSILON * fabs(f)
+
+
+@final
+cdef class SpectralGradient(Rule):
+    def __cinit__(self):
+        self.needs_values = True
+
+    cdef Py_ssize_t state_rows(self, Py_ssize_t n_dim) noexcept nogil:
+        return HISTORY + MEMORY
+
+    cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        lanes.ask(lane, VALUE | GRADIENT)
+        row(lanes, LEAST_F)[lane] = row(lanes, LEAST_NORM)[lane] = INFINITY
+
+    cdef void receive(self, Lanes lanes) noexcept nogil:
+        cdef Py_ssize_t lane
+        for lane in range(lanes.live):
+            lanes.phase[lane] = ITERATE if self.is_iterate(lanes, lane) else AGAIN
+        lanes.accept()
+
+    cdef bint is_iterate(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """Whether y is the next iterate and all is known there; if not, says what comes next."""
+        if lanes.fault[lane] != RUNNING:
+            if lanes.fault[lane] == NONFINITE and lanes.nit[lane] >= 0:
+                self.shorten(lanes, lane)
+            else:
+                lanes.finish(lane, lanes.fault[lane])
+            return False
+        if lanes.want[lane] == VALUE and not self.accepts(lanes, lane):
+            self.shorten(lanes, lane)
+            return False
+        lanes.want[lane] = GRADIENT
+        return lanes.known_y[lane] & GRADIENT
+
+    cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
+        cdef Py_ssize_t k
+        cdef double highest = -INFINITY
+        for k in range(min(lanes.nit[lane] + 1, MEMORY)):
+            highest = fmax(highest, row(lanes, HISTORY + k)[lane])
+        return lanes.f_y[lane] <= (highest + rounding_of(highest)
+                                   + SUFFICIENT * row(lanes, FRACTION)[lane] * row(lanes, SLOPE)[lane])
+
+    cdef void shorten(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """The next trial of the search: the minimum of a parabola, between a tenth and a half of the step."""
+        cdef double *fraction = &row(lanes, FRACTION)[lane]
+        cdef double slope = row(lanes, SLOPE)[lane]
+        cdef bint finite = lanes.fault[lane] == RUNNING
+        cdef double excess = lanes.f_y[lane] - lanes.f[lane] - fraction[0] * slope
+        cdef double best = -0.5 * fraction[0] * slope / excess if finite else 0.25
+        row(lanes, TRIALS)[lane] += 1.0
+        if row(lanes, TRIALS)[lane] > MOST_TRIALS or finite and fraction[0] * fabs(slope) < EPSILON * fabs(lanes.f[lane]):
+            lanes.finish(lane, STALLED if finite else NONFINITE)
+        fraction[0] *= fmin(fmax(best, 0.1), 0.5)
+        lanes.ask(lane, VALUE)
+
+    cdef void propose(self, Lanes lanes) noexcept nogil:
+        cdef Py_ssize_t lane
+        cdef bint any_iterate = False
+        for lane in range(lanes.live):
+            any_iterate |= lanes.phase[lane] == ITERATE
+        if any_iterate:
+            self.measure_steps(lanes)
+            for lane in range(lanes.live):
+                if lanes.phase[lane] == ITERATE and lanes.status[lane] == RUNNING:
+                    self.begin_search(lanes, lane)
+        self.set_trial_points(lanes)
+
+    cdef void begin_search(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        row(lanes, HISTORY + lanes.nit[lane] % MEMORY)[lane] = lanes.f[lane]
+        if self.is_stuck(lanes, lane):
+            lanes.finish(lane, STALLED)
+        row(lanes, STEP)[lane] = self.spectral_step(lanes, lane)
+        row(lanes, FRACTION)[lane] = 1.0
+        row(lanes, TRIALS)[lane] = 0.0
+        lanes.ask(lane, VALUE)
+
+    cdef bint is_stuck(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """Whether the gradient is no larger than its own error, or nothing has become better for long."""
+        cdef double *least_f = &row(lanes, LEAST_F)[lane]
+        cdef double *least_norm = &row(lanes, LEAST_NORM)[lane]
+        cdef double *waited = &row(lanes, WAITED)[lane]
+        waited[0] += 1.0
+        if lanes.nit[lane] == 0 or lanes.f[lane] < least_f[0] - rounding_of(least_f[0]):
+            least_f[0] = lanes.f[lane]
+            waited[0] = 0.0
+        if lanes.norm[lane] < least_norm[0]:
+            least_norm[0] = lanes.norm[lane]
+            waited[0] = 0.0
+        return (waited[0] > PATIENCE or lanes.norm[lane] <= lanes.slope_error * fabs(lanes.f[lane])
+                or lanes.nit[lane] > 0 and row(lanes, SQUARES)[lane] == 0.0)
+
+    cdef double spectral_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """|s|^2 / (s r), the inverse of a curvature between the Hessian's least and largest; safeguarded."""
+        cdef double squares = row(lanes, SQUARES)[lane]
+        cdef double products = row(lanes, PRODUCTS)[lane]
+        cdef double norm = lanes.norm[lane]
+        if lanes.nit[lane] == 0:
+            return fmin(1.0 / norm, LARGEST_STEP)
+        cdef double longest = fmin(GROWTH * fmax(1.0, sqrt(squares)) / norm, LARGEST_STEP)
+        return fmin(squares / products, longest) if products > 0.0 else longest
+
+    cdef void measure_steps(self, Lanes lanes) noexcept nogil:
+        """SQUARES and PRODUCTS of every lane at an iterate, where y and g_y are still those of the one before."""
+        cdef Py_ssize_t i, lane, at
+        for lane in range(lanes.live):
+            row(lanes, SQUARES)[lane] = row(lanes, PRODUCTS)[lane] = 0.0
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity
+            fastgd_add_products(row(lanes, SQUARES), row(lanes, PRODUCTS), lanes.x + at, lanes.y + at, lanes.g + at,
+                                lanes.g_y + at, lanes.live)
+
+    cdef void set_trial_points(self, Lanes lanes) noexcept nogil:
+        """y and SLOPE, from x, STEP and FRACTION; lanes whose trial was accepted get the same y again."""
+        cdef Py_ssize_t i, lane, at
+        for lane in range(lanes.live):
+            row(lanes, SLOPE)[lane] = 0.0
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity
+            if lanes.bounded:
+                fastgd_try_step_inside(lanes.y + at, row(lanes, SLOPE), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                                       row(lanes, FRACTION), lanes.lower + at, lanes.upper + at, lanes.live)
+            else:
+                fastgd_try_step(lanes.y + at, row(lanes, SLOPE), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                                row(lanes, FRACTION), lanes.live)

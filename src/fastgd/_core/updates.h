@@ -1,0 +1,108 @@
+/* One step of every method along one coordinate: y from x and the gradient g, and what the method remembers, for n lanes
+   side by side. PyTorch's order of operations. */
+#ifndef FASTGD_UPDATES_H
+#define FASTGD_UPDATES_H
+#include "rows.h"
+
+/* y = x - rate * g */
+FASTGD_CLONES static void fastgd_descend(double *restrict y, const double *restrict x, const double *restrict g,
+                                         const double *restrict rate, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        y[j] = x[j] - rate[j] * g[j];
+}
+
+/* v = momentum * v + g; y = x - rate * v */
+FASTGD_CLONES static void fastgd_momentum(double *restrict y, const double *restrict x, const double *restrict g,
+                                          const double *restrict rate, double *restrict v, double momentum,
+                                          ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        v[j] = momentum * v[j] + g[j];
+        y[j] = x[j] - rate[j] * v[j];
+    }
+}
+
+/* v = momentum * v + g; y = x - rate * (g + momentum * v) */
+FASTGD_CLONES static void fastgd_nesterov(double *restrict y, const double *restrict x, const double *restrict g,
+                                          const double *restrict rate, double *restrict v, double momentum,
+                                          ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        v[j] = momentum * v[j] + g[j];
+        y[j] = x[j] - rate[j] * (g[j] + momentum * v[j]);
+    }
+}
+
+/* sum = sum + g^2; y = x - rate * g / (sqrt(sum) + eps) */
+FASTGD_CLONES static void fastgd_adagrad(double *restrict y, const double *restrict x, const double *restrict g,
+                                         const double *restrict rate, double *restrict sum, double eps, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        sum[j] = sum[j] + g[j] * g[j];
+        y[j] = x[j] - rate[j] * g[j] / (sqrt(sum[j]) + eps);
+    }
+}
+
+/* square = decay * square + (1 - decay) * g^2; scaled = g / (sqrt(square) + eps) */
+FASTGD_CLONES static void fastgd_scale_by_rms(double *restrict scaled, const double *restrict g,
+                                              double *restrict square, double decay, double eps, ptrdiff_t n) {
+    double rest = 1.0 - decay;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        square[j] = decay * square[j] + rest * (g[j] * g[j]);
+        scaled[j] = g[j] / (sqrt(square[j]) + eps);
+    }
+}
+
+/* The same, with the variance in place of the mean square: mean = mean + (1 - decay) * (g - mean);
+   scaled = g / (sqrt(square - mean^2) + eps). Rounding can make a variance negative: it counts as 0. */
+FASTGD_CLONES static void fastgd_scale_by_deviation(double *restrict scaled, const double *restrict g,
+                                                    double *restrict square, double *restrict mean, double decay,
+                                                    double eps, ptrdiff_t n) {
+    double rest = 1.0 - decay;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        square[j] = decay * square[j] + rest * (g[j] * g[j]);
+        mean[j] = mean[j] + rest * (g[j] - mean[j]);
+        double variance = square[j] - mean[j] * mean[j];
+        scaled[j] = g[j] / (sqrt(variance > 0.0 ? variance : 0.0) + eps);
+    }
+}
+
+/* m = m + (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g^2; y = keep * x - step * m / (sqrt(v) / root + eps) */
+FASTGD_CLONES static void fastgd_adam(double *restrict y, const double *restrict x, const double *restrict g,
+                                      const double *restrict keep, const double *restrict step,
+                                      const double *restrict root, double *restrict m, double *restrict v, double beta1,
+                                      double beta2, double eps, ptrdiff_t n) {
+    double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
+        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(v[j]) / root[j] + eps);
+    }
+}
+
+/* The same with the largest v so far in the place of v. */
+FASTGD_CLONES static void fastgd_amsgrad(double *restrict y, const double *restrict x, const double *restrict g,
+                                         const double *restrict keep, const double *restrict step,
+                                         const double *restrict root, double *restrict m, double *restrict v,
+                                         double *restrict largest, double beta1, double beta2, double eps,
+                                         ptrdiff_t n) {
+    double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
+        largest[j] = v[j] > largest[j] ? v[j] : largest[j];
+        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(largest[j]) / root[j] + eps);
+    }
+}
+
+/* m and v as for Adam; y = x - (step_g * g + step_m * m) / (sqrt(v / correction) + eps) */
+FASTGD_CLONES static void fastgd_nadam(double *restrict y, const double *restrict x, const double *restrict g,
+                                       const double *restrict step_g, const double *restrict step_m,
+                                       const double *restrict correction, double *restrict m, double *restrict v,
+                                       double beta1, double beta2, double eps, ptrdiff_t n) {
+    double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
+        double scale = sqrt(v[j] / correction[j]) + eps;
+        y[j] = x[j] - step_g[j] * g[j] / scale - step_m[j] * m[j] / scale;
+    }
+}
+#endif
