@@ -107,7 +107,7 @@ def test_steps_are_exact(x):
 def test_scale_of_x_sets_the_step(x, exponent):
     """Where |x| is smaller than x_scale the step follows x_scale."""
     fun, points = spied(lambda x: 0.0)
-    minimize(fun, x, jac=Difference(x_scale=10.0**exponent), maxiter=0)
+    minimize(fun, x, jac=Difference(x_scale=10.0**exponent), learning_rate=1.0, maxiter=0)
     check_steps(points[:-1], x, 10.0**exponent)
 
 

@@ -175,9 +175,10 @@ def test_limit_on_evaluations_is_kept_by_a_start_that_fails(maxfev, jac, options
 def test_allowed_evaluations_are_used(maxfev, options):
     """A run ends as MAXFEV only when the next iteration would exceed the limit: a pair is one evaluation, a gradient
     function none."""
-    pair = minimize(lambda x: (x @ x, 2 * x), [1.0, 2.0], jac=True, maxfev=maxfev, gtol=0.0, **options)
+    options = {"gtol": 0.0, "learning_rate": 0.01, **options}
+    pair = minimize(lambda x: (x @ x, 2 * x), [1.0, 2.0], jac=True, maxfev=maxfev, **options)
     assert (pair.status, pair.nfev, pair.nit) == (Status.MAXFEV, maxfev, maxfev - 1)
-    alone = minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, maxfev=maxfev, gtol=0.0, maxiter=20, **options)
+    alone = minimize(lambda x: x @ x, [1.0, 2.0], jac=lambda x: 2 * x, maxfev=maxfev, maxiter=20, **options)
     expected = (Status.MAXFEV, maxfev, maxfev - 1) if "ftol" in options else (Status.MAXITER, 1, 20)
     assert (alone.status, alone.nfev, alone.nit) == expected
 

@@ -59,9 +59,10 @@ class GradientDescent(Method):
     Parameters
     ----------
     learning_rate : "auto", float, schedule or callable, default "auto"
-        With "auto" every step is measured: the spectral projected gradient [1]_, whose step is the inverse of the
-        curvature seen on the last one [2]_ and is shortened while the function rises above its recent values [3]_. It
-        needs no tuning and respects bounds. It ends with status ``STALLED`` where rounding hides any further descent.
+        With "auto" every step is measured: the spectral projected gradient [1]_, whose step is the inverse of a
+        curvature seen on the last steps [2]_ and is shortened while the function is above all its recent values [3]_.
+        It needs no tuning and respects bounds. It ends with status ``STALLED`` where rounding hides any further
+        descent.
 
         A float is the fixed factor of the gradient, in units of x squared per unit of f. On a quadratic it converges
         if it is below 2 divided by the largest eigenvalue of the Hessian. If the status is ``MAXITER`` raise it, if it
@@ -86,7 +87,8 @@ class GradientDescent(Method):
     .. [1] E. G. Birgin, J. M. Martínez, M. Raydan, "Nonmonotone spectral projected gradient methods on convex sets",
        SIAM Journal on Optimization 10, 2000, pp. 1196-1211.
     .. [2] J. Barzilai, J. M. Borwein, "Two-point step size gradient methods", IMA Journal of Numerical Analysis 8,
-       1988, pp. 141-148.
+       1988, pp. 141-148; G. Frassoldati, L. Zanni, G. Zanghirati, "New adaptive stepsize selections in gradient
+       methods", Journal of Industrial and Management Optimization 4, 2008, pp. 299-312.
     .. [3] L. Grippo, F. Lampariello, S. Lucidi, "A nonmonotone line search technique for Newton's method", SIAM Journal
        on Numerical Analysis 23, 1986, pp. 707-716.
     .. [4] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Computational

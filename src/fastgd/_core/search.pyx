@@ -1,7 +1,9 @@
 """Rules that look for their step by values of the function.
 
 Spectral projected gradient: E. G. Birgin, J. M. Martinez, M. Raydan, "Nonmonotone spectral projected gradient methods on
-convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2.
+convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2, with the steps of G. Frassoldati, L. Zanni,
+G. Zanghirati, "New adaptive stepsize selections in gradient methods", Journal of Industrial and Management Optimization
+4, 2008, algorithm ABBmin1.
 """
 from cython cimport final
 from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
@@ -11,8 +13,9 @@ from .objective cimport GRADIENT, VALUE
 from .stopping cimport NONFINITE, RUNNING, STALLED
 
 cdef extern from "searches.h":
-    void fastgd_add_products(double *squares, double *products, const double *x, const double *x_before,
-                             const double *g, const double *g_before, Py_ssize_t n) noexcept nogil
+    void fastgd_add_products(double *squares, double *products, double *changes, const double *x,
+                             const double *x_before, const double *g, const double *g_before,
+                             Py_ssize_t n) noexcept nogil
     void fastgd_try_step(double *y, double *slope, const double *x, const double *g, const double *step,
                          const double *fraction, Py_ssize_t n) noexcept nogil
     void fastgd_try_step_inside(double *y, double *slope, const double *x, const double *g, const double *step,
@@ -23,12 +26,16 @@ cdef extern from "searches.h":
 cdef Py_ssize_t MEMORY = 10
 # The fall that a step must have, as a fraction of what the slope promises (Birgin et al., section 3).
 cdef double SUFFICIENT = 1e-4
+# The short step is taken where it is below this part of the long one, and then the shortest of so many: on a quadratic
+# of condition 1e4 that takes a third of the iterations that long steps alone take.
+cdef double MUCH_SHORTER = 0.8
+cdef Py_ssize_t RECENT = 5
 # The first step changes a coordinate by 1 at most; later ones by that or this many times the step before.
 cdef double GROWTH = 10.0
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
 # Iterations without a lower f or a smaller gradient than ever before, after which the search is over.
-cdef double PATIENCE = 100.0
+cdef double PATIENCE = 200.0
 cdef double LARGEST_STEP = 1e300  # instead of infinity
 cdef double EPSILON = 2.0 ** -52
 
@@ -39,11 +46,12 @@ cdef enum:
     SLOPE = 2       # of f along that way
     TRIALS = 3
     SQUARES = 4     # |s|^2 for the last change s of x,
-    PRODUCTS = 5    # and s r for the change r of g that came with it
-    LEAST_F = 6
-    LEAST_NORM = 7
-    WAITED = 8      # iterations since one of the two fell
-    HISTORY = 9     # the last values of f: MEMORY rows
+    PRODUCTS = 5    # s r for the change r of g that came with it,
+    CHANGES = 6     # and |r|^2
+    LEAST_F = 7
+    LEAST_NORM = 8
+    WAITED = 9      # iterations since one of the two fell
+    HISTORY = 10    # the last values of f: MEMORY rows, and the last short steps: RECENT rows
 
 
 cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
@@ -61,7 +69,7 @@ cdef class SpectralGradient(Rule):
         self.needs_values = True
 
     cdef Py_ssize_t state_rows(self, Py_ssize_t n_dim) noexcept nogil:
-        return HISTORY + MEMORY
+        return HISTORY + MEMORY + RECENT
 
     cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         lanes.ask(lane, VALUE | GRADIENT)
@@ -146,24 +154,39 @@ cdef class SpectralGradient(Rule):
                 or lanes.nit[lane] > 0 and row(lanes, SQUARES)[lane] == 0.0)
 
     cdef double spectral_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        """|s|^2 / (s r), the inverse of a curvature between the Hessian's least and largest; safeguarded."""
+        """The inverse of a curvature between the Hessian's least and largest.
+
+        The long step |s|^2 / (s r), or, where the short one s r / |r|^2 is much shorter, the shortest of the last
+        short ones.
+        """
+        cdef Py_ssize_t k
         cdef double squares = row(lanes, SQUARES)[lane]
         cdef double products = row(lanes, PRODUCTS)[lane]
         cdef double norm = lanes.norm[lane]
+        cdef double short_step, step
         if lanes.nit[lane] == 0:
             return fmin(1.0 / norm, LARGEST_STEP)
         cdef double longest = fmin(GROWTH * fmax(1.0, sqrt(squares)) / norm, LARGEST_STEP)
-        return fmin(squares / products, longest) if products > 0.0 else longest
+        short_step = products / row(lanes, CHANGES)[lane] if products > 0.0 else INFINITY
+        row(lanes, HISTORY + MEMORY + lanes.nit[lane] % RECENT)[lane] = short_step
+        if not products > 0.0:
+            return longest
+        step = squares / products
+        if short_step < MUCH_SHORTER * step:
+            step = short_step
+            for k in range(min(lanes.nit[lane], RECENT)):
+                step = fmin(step, row(lanes, HISTORY + MEMORY + (lanes.nit[lane] - k) % RECENT)[lane])
+        return fmin(step, longest)
 
     cdef void measure_steps(self, Lanes lanes) noexcept nogil:
         """SQUARES and PRODUCTS of every lane at an iterate, where y and g_y are still those of the one before."""
         cdef Py_ssize_t i, lane, at
         for lane in range(lanes.live):
-            row(lanes, SQUARES)[lane] = row(lanes, PRODUCTS)[lane] = 0.0
+            row(lanes, SQUARES)[lane] = row(lanes, PRODUCTS)[lane] = row(lanes, CHANGES)[lane] = 0.0
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
-            fastgd_add_products(row(lanes, SQUARES), row(lanes, PRODUCTS), lanes.x + at, lanes.y + at, lanes.g + at,
-                                lanes.g_y + at, lanes.live)
+            fastgd_add_products(row(lanes, SQUARES), row(lanes, PRODUCTS), row(lanes, CHANGES), lanes.x + at,
+                                lanes.y + at, lanes.g + at, lanes.g_y + at, lanes.live)
 
     cdef void set_trial_points(self, Lanes lanes) noexcept nogil:
         """y and SLOPE, from x, STEP and FRACTION; lanes whose trial was accepted get the same y again."""

@@ -3,14 +3,16 @@
 #define FASTGD_SEARCHES_H
 #include "rows.h"
 
-/* squares += (x - x_before)^2; products += (x - x_before) * (g - g_before) */
+/* With s = x - x_before and r = g - g_before: squares += s^2; products += s * r; changes += r^2 */
 FASTGD_CLONES static void fastgd_add_products(double *restrict squares, double *restrict products,
-                                              const double *restrict x, const double *restrict x_before,
-                                              const double *restrict g, const double *restrict g_before, ptrdiff_t n) {
+                                              double *restrict changes, const double *restrict x,
+                                              const double *restrict x_before, const double *restrict g,
+                                              const double *restrict g_before, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) {
-        double s = x[j] - x_before[j];
+        double s = x[j] - x_before[j], r = g[j] - g_before[j];
         squares[j] += s * s;
-        products[j] += s * (g[j] - g_before[j]);
+        products[j] += s * r;
+        changes[j] += r * r;
     }
 }
 
