@@ -22,14 +22,14 @@ cdef extern from "searches.h":
                                 const double *fraction, const double *lower, const double *upper,
                                 Py_ssize_t n) noexcept nogil
 
-# An iterate may be as high as the highest of so many (Grippo, Lampariello, Lucidi, SIAM J. Numer. Anal. 23, 1986).
-cdef Py_ssize_t MEMORY = 10
+# An iterate may be as high as the highest of the last iterates (Grippo, Lampariello, Lucidi, SIAM J. Numer. Anal. 23,
+# 1986): of those in the present block of so many iterations and in the block before, which takes two rows to remember.
+cdef Py_ssize_t BLOCK = 4
 # The fall that a step must have, as a fraction of what the slope promises (Birgin et al., section 3).
 cdef double SUFFICIENT = 1e-4
-# The short step is taken where it is below this part of the long one, and then the shortest of so many: on a quadratic
-# of condition 1e4 that takes a third of the iterations that long steps alone take.
+# The short step is taken where it is below this part of the long one, and then the shortest of those two blocks: on a
+# quadratic of condition 1e4 that takes a third of the iterations that long steps alone take.
 cdef double MUCH_SHORTER = 0.8
-cdef Py_ssize_t RECENT = 5
 # The first step changes a coordinate by 1 at most; later ones by that or this many times the step before.
 cdef double GROWTH = 10.0
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
@@ -48,10 +48,14 @@ cdef enum:
     SQUARES = 4     # |s|^2 for the last change s of x,
     PRODUCTS = 5    # s r for the change r of g that came with it,
     CHANGES = 6     # and |r|^2
-    LEAST_F = 7
-    LEAST_NORM = 8
-    WAITED = 9      # iterations since one of the two fell
-    HISTORY = 10    # the last values of f: MEMORY rows, and the last short steps: RECENT rows
+    HIGHEST = 7     # f in the present block of iterations
+    HIGHEST_BEFORE = 8
+    SHORTEST = 9    # short step in the present block
+    SHORTEST_BEFORE = 10
+    LEAST_F = 11
+    LEAST_NORM = 12
+    WAITED = 13     # iterations since one of the two fell
+    N_ROWS = 14
 
 
 cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
@@ -69,11 +73,13 @@ cdef class SpectralGradient(Rule):
         self.needs_values = True
 
     cdef Py_ssize_t state_rows(self, Py_ssize_t n_dim) noexcept nogil:
-        return HISTORY + MEMORY + RECENT
+        return N_ROWS
 
     cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         lanes.ask(lane, VALUE | GRADIENT)
         row(lanes, LEAST_F)[lane] = row(lanes, LEAST_NORM)[lane] = INFINITY
+        row(lanes, HIGHEST)[lane] = -INFINITY
+        row(lanes, SHORTEST)[lane] = INFINITY
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
         cdef Py_ssize_t lane
@@ -97,10 +103,7 @@ cdef class SpectralGradient(Rule):
 
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
-        cdef Py_ssize_t k
-        cdef double highest = -INFINITY
-        for k in range(min(lanes.nit[lane] + 1, MEMORY)):
-            highest = fmax(highest, row(lanes, HISTORY + k)[lane])
+        cdef double highest = fmax(row(lanes, HIGHEST)[lane], row(lanes, HIGHEST_BEFORE)[lane])
         return lanes.f_y[lane] <= (highest + rounding_of(highest)
                                    + SUFFICIENT * row(lanes, FRACTION)[lane] * row(lanes, SLOPE)[lane])
 
@@ -130,7 +133,12 @@ cdef class SpectralGradient(Rule):
         self.set_trial_points(lanes)
 
     cdef void begin_search(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        row(lanes, HISTORY + lanes.nit[lane] % MEMORY)[lane] = lanes.f[lane]
+        if lanes.nit[lane] % BLOCK == 0:
+            row(lanes, HIGHEST_BEFORE)[lane] = row(lanes, HIGHEST)[lane]
+            row(lanes, SHORTEST_BEFORE)[lane] = row(lanes, SHORTEST)[lane]
+            row(lanes, HIGHEST)[lane] = -INFINITY
+            row(lanes, SHORTEST)[lane] = INFINITY
+        row(lanes, HIGHEST)[lane] = fmax(row(lanes, HIGHEST)[lane], lanes.f[lane])
         if self.is_stuck(lanes, lane):
             lanes.finish(lane, STALLED)
         row(lanes, STEP)[lane] = self.spectral_step(lanes, lane)
@@ -159,23 +167,21 @@ cdef class SpectralGradient(Rule):
         The long step |s|^2 / (s r), or, where the short one s r / |r|^2 is much shorter, the shortest of the last
         short ones.
         """
-        cdef Py_ssize_t k
         cdef double squares = row(lanes, SQUARES)[lane]
         cdef double products = row(lanes, PRODUCTS)[lane]
         cdef double norm = lanes.norm[lane]
-        cdef double short_step, step
+        cdef double step, short_step, longest
+        cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
             return fmin(1.0 / norm, LARGEST_STEP)
-        cdef double longest = fmin(GROWTH * fmax(1.0, sqrt(squares)) / norm, LARGEST_STEP)
-        short_step = products / row(lanes, CHANGES)[lane] if products > 0.0 else INFINITY
-        row(lanes, HISTORY + MEMORY + lanes.nit[lane] % RECENT)[lane] = short_step
+        longest = fmin(GROWTH * fmax(1.0, sqrt(squares)) / norm, LARGEST_STEP)
         if not products > 0.0:
             return longest
         step = squares / products
+        short_step = products / row(lanes, CHANGES)[lane]
+        shortest[0] = fmin(shortest[0], short_step)
         if short_step < MUCH_SHORTER * step:
-            step = short_step
-            for k in range(min(lanes.nit[lane], RECENT)):
-                step = fmin(step, row(lanes, HISTORY + MEMORY + (lanes.nit[lane] - k) % RECENT)[lane])
+            step = fmin(shortest[0], row(lanes, SHORTEST_BEFORE)[lane])
         return fmin(step, longest)
 
     cdef void measure_steps(self, Lanes lanes) noexcept nogil:
