@@ -1,6 +1,7 @@
 """fastgd: minimize functions that you can call but not differentiate, one or a million at a time."""
 
-import importlib
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ._core.objective import Objective
 from ._gradient import gradient
@@ -9,6 +10,9 @@ from ._scipy import scipy_method
 from .difference import Difference
 from .result import Result, Status
 
+if TYPE_CHECKING:
+    from . import functions, methods, noise, schedules
+
 __all__ = ["Difference", "Objective", "Result", "Status", "functions", "gradient", "maximize", "methods", "minimize",
            "noise", "schedules", "scipy_method"]
 
@@ -16,10 +20,9 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name):
-    """Modules full of dataclasses are imported at their first use: they would double the time of `import fastgd`."""
-    if name in ("functions", "methods", "noise", "schedules"):
-        return importlib.import_module(f"fastgd.{name}")
-    raise AttributeError(f"module 'fastgd' has no attribute {name!r}")
+    if name in ("functions", "methods", "noise", "schedules"):  # at first use: dataclasses take long to import
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
