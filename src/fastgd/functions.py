@@ -13,6 +13,14 @@ from typing import Any
 
 import numpy as np
 
+__all__ = [
+    "BY_NAME", "Function", "ackley", "beale", "bohachevsky", "booth", "branin", "coupled_paraboloid", "dixon_price",
+    "easom", "elliptic_paraboloid", "freudenstein_roth", "goldstein_price", "griewank", "himmelblau",
+    "ill_conditioned_quadratic", "levy", "matyas", "mccormick", "parabola", "powell", "rastrigin", "rosenbrock",
+    "rotated_hyper_ellipsoid", "six_hump_camel", "sphere", "styblinski_tang", "sum_squares", "three_hump_camel", "trid",
+    "wood", "x_cos_x", "zakharov",
+]
+
 JAMIL_YANG = (
     "M. Jamil, X.-S. Yang, 'A literature survey of benchmark functions for global optimisation problems', "
     "International Journal of Mathematical Modelling and Numerical Optimisation 4, 2013, pp. 150-194")
@@ -119,7 +127,7 @@ def dimensions(least, step=1):
 
 
 #: All functions, by name.
-BY_NAME = {}
+BY_NAME: dict[str, Function] = {}
 
 
 def function(source, *, box, minimizers=0.0, minimum=0.0, n_dim=2, n_dims=None, convex=False, unimodal=None,
@@ -396,6 +404,3 @@ def bohachevsky(x):
 def easom(x):
     """A narrow well in a plain so flat that nothing points to the well."""
     return -np.cos(x[0]) * np.cos(x[1]) * np.exp(-((x[0] - math.pi) ** 2) - (x[1] - math.pi) ** 2)
-
-
-__all__ = ["BY_NAME", "Function", *BY_NAME]
