@@ -39,20 +39,29 @@ def call_times(function, x, n):
         function(x)
 
 
-def pointwise(quick):
+def check(result, fun):
+    """That the values are those of the function, and that every evaluation of every iteration was counted."""
+    n_dim = result.x.shape[-1]
+    assert np.allclose(result.fun, fun(result.x.T), rtol=1e-12)
+    assert np.all(result.nfev >= 2 * n_dim * (result.nit + 1))
+
+
+def pointwise(quick, name="gd", **options):
     """One problem, a Python function of one point."""
     maxiter = 50 if quick else 5000
     x0 = np.array([-0.5, 0.5])
 
     def run():
-        return fastgd.minimize(rosenbrock_2d, x0, learning_rate=1e-3, gtol=0.0, maxiter=maxiter)
+        return fastgd.minimize(rosenbrock_2d, x0, gtol=0.0, maxiter=maxiter, **options)
 
     result = run()
-    twin = reference.minimize(lambda x: np.array([rosenbrock_2d(x[:, 0])]), x0[:, None], learning_rate=1e-3, gtol=0.0,
-                              maxiter=maxiter)
-    assert np.array_equal(result.x, twin.x[:, 0])
+    check(result, rosenbrock_2d)
+    if name == "gd":
+        twin = reference.minimize(lambda x: np.array([rosenbrock_2d(x[:, 0])]), x0[:, None], gtol=0.0,
+                                  maxiter=maxiter, **options)
+        assert np.array_equal(result.x, twin.x[:, 0])
     ours, bare = best_seconds(run, lambda: call_times(rosenbrock_2d, x0, result.nfev), rounds=1 if quick else 40)
-    report(f"pointwise, d = 2, {maxiter} iterations / bare calls", ours / bare, 1.10)
+    report(f"pointwise, {name}, d = 2, {result.nit} iterations / bare calls", ours / bare, 1.10)
     print(f"{'':4}({1e9 * bare / result.nfev:.0f} ns a bare call)")
 
 
@@ -89,23 +98,24 @@ def best_width(n_dim, quick):
     return min(seconds, key=seconds.get)
 
 
-def vectorized(n_dim, quick):
+def vectorized(n_dim, quick, name="gd", **options):
     """A NumPy objective beside the objective's own cost at its best width."""
     x0 = starts(512 if quick else min(16384, 200_000 // n_dim), n_dim)
     maxiter = 3 if quick else max(4, 200 // n_dim)
-    rate = 1e-4
 
     def run():
-        return fastgd.minimize(rosenbrock, x0, vectorized=True, learning_rate=rate, gtol=0.0, maxiter=maxiter)
+        return fastgd.minimize(rosenbrock, x0, vectorized=True, gtol=0.0, maxiter=maxiter, **options)
 
     result = run()
-    twin = reference.minimize(rosenbrock, x0.T, learning_rate=rate, gtol=0.0, maxiter=maxiter)
-    assert np.array_equal(result.x, twin.x.T)
+    check(result, rosenbrock)
+    if name == "gd":
+        twin = reference.minimize(rosenbrock, x0.T, gtol=0.0, maxiter=maxiter, **options)
+        assert np.array_equal(result.x, twin.x.T)
     width = best_width(n_dim, quick)
     block = starts(width, n_dim).T.copy()
     n_calls = result.nfev.sum() / width
     ours, alone = best_seconds(run, lambda: call_times(rosenbrock, block, int(n_calls)), rounds=1 if quick else 15)
-    report(f"vectorized, d = {n_dim} / the objective alone (best width {width})",
+    report(f"vectorized, {name}, d = {n_dim} / the objective alone (best width {width})",
            ours / (alone * n_calls / int(n_calls)), 1.15)
 
 
@@ -178,12 +188,16 @@ def importing(quick):
 
 
 COMPARISONS = {
-    "pointwise": pointwise,
+    "pointwise": lambda quick: pointwise(quick, learning_rate=1e-3),
+    "pointwise-adam": lambda quick: pointwise(quick, "adam", method="adam"),
+    "pointwise-auto": lambda quick: pointwise(quick, "auto"),
     "gradient-2": lambda quick: gradient(2, quick),
     "gradient-10": lambda quick: gradient(10, quick),
-    "vectorized-4": lambda quick: vectorized(4, quick),
-    "vectorized-10": lambda quick: vectorized(10, quick),
-    "vectorized-100": lambda quick: vectorized(100, quick),
+    "vectorized-4": lambda quick: vectorized(4, quick, learning_rate=1e-4),
+    "vectorized-10": lambda quick: vectorized(10, quick, learning_rate=1e-4),
+    "vectorized-10-adam": lambda quick: vectorized(10, quick, "adam", method="adam"),
+    "vectorized-10-auto": lambda quick: vectorized(10, quick, "auto"),
+    "vectorized-100": lambda quick: vectorized(100, quick, learning_rate=1e-4),
     "lockstep-4": lambda quick: lockstep(10**6, 4, 0.5, quick),
     "lockstep-10": lambda quick: lockstep(10**6, 10, 0.5, quick),
     "lockstep-100-16384": lambda quick: lockstep(16384, 100, 0.65, quick),

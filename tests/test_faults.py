@@ -285,7 +285,7 @@ def test_numbers_out_of_range(kind, bad):
         value = 0.0 if bad == "zero" else bad
         if (value is None and name in ("learning_rate", "maxtime")) or (bad == "zero" and {name} not in positive):
             continue
-        is_of_wrong_type = value is None or value == "name" and name != "learning_rate"  # which may be "auto"
+        is_of_wrong_type = value is None or (value == "name" and name != "learning_rate")  # which may be "auto"
         with pytest.raises(TypeError if is_of_wrong_type else ValueError, match=name):
             kind.solve(kind.start(), **{name: value})
         if name != "maxtime" and isinstance(value, float) and not kind.scalar:

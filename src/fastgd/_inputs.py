@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 
+LARGEST_COUNT = np.iinfo(np.intp).max
+
 
 class Points:
     """Where problems start: a row each, and the shape they came in."""
@@ -68,7 +70,7 @@ def as_float(value, name, *, minimum=0.0, below=np.inf, open_below=False):
     """A number below the limit that is not below (or, if open, is above) the minimum."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    check_range(np.asarray(value, dtype=np.float64), name, minimum, below, open_below)
+    check_range(value, name, minimum, below, open_below)
     return float(value)
 
 
@@ -82,6 +84,10 @@ def as_count(value, name):
 
 
 def check_range(array, name, minimum, below, open_below):
+    """Of an array, or of a number that is taken for one."""
+    if type(array) in (int, float) and (minimum < array < below or (array == minimum and not open_below)):
+        return
+    array = np.asarray(array, dtype=np.float64)
     inside = (array > minimum if open_below else array >= minimum) & (array < below)  # so that nan fails
     if not inside.all():
         index = np.unravel_index(int(np.argmin(inside)), array.shape)
@@ -92,6 +98,8 @@ def check_range(array, name, minimum, below, open_below):
 
 def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=False):
     """A float64 for every problem, from a number or an array that broadcasts to the batch's shape."""
+    if type(value) in (int, float):
+        return repeated(as_float(value, name, minimum=minimum, below=below, open_below=open_below), np.float64, points)
     array = as_real_array(value, name).astype(np.float64)
     check_range(array, name, minimum, below, open_below)
     return spread(array, name, points)
@@ -100,14 +108,21 @@ def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=Fa
 def count_per_problem(value, name, points, minimum):
     """An integer for every problem; None means no limit."""
     if value is None:
-        value = np.iinfo(np.intp).max
+        value = LARGEST_COUNT
+    if type(value) is int and minimum <= value <= LARGEST_COUNT:
+        return repeated(value, np.intp, points)
     array = as_real_array(value, name)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}" if array.ndim == 0 else
                         f"{name} must be integers, got dtype {array.dtype}")
-    if (array < minimum).any() or (array > np.iinfo(np.intp).max).any():
+    if (array < minimum).any() or (array > LARGEST_COUNT).any():
         raise ValueError(f"{name} must be at least {minimum} and below 2**63, got {array.min()} to {array.max()}")
     return spread(array.astype(np.intp), name, points)
+
+
+def repeated(value, dtype, points):
+    """The same number for every problem, in the memory of one: np.broadcast_to takes ten times as long."""
+    return np.ndarray(points.n_problems, dtype, np.array(value, dtype), strides=(0,))
 
 
 def spread(array, name, points):

@@ -16,6 +16,7 @@ from ._inputs import (
     as_points,
     count_per_problem,
     per_problem,
+    repeated,
     require_finite,
     with_suggestions,
 )
@@ -169,7 +170,7 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__wrapped__.__kwdefaults__, **options})
 
 
-def _solve(fun, x0, args, maximized, *, method, learning_rate, bounds, noise, rng, on_error, callback, trace, **options):
+def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **options):
     points = as_points(x0, "x0")
     if len(points.shape) <= 1:
         require_finite(points, "x0")
@@ -178,15 +179,15 @@ def _solve(fun, x0, args, maximized, *, method, learning_rate, bounds, noise, rn
     objective, difference = as_objective(fun, points, args, options["jac"], options["vectorized"], options["unpack"],
                                          options["batch_args"], maximized, on_error == "record")
     sign = -1.0 if maximized else 1.0
-    method, first_rates = _as_method(method, learning_rate, points)
-    source = _as_source(points, bounds, first_rates, sign, options)
+    method, learning_rates = _as_method(options["method"], options["learning_rate"], points)
+    source = _as_source(points, bounds, learning_rates, sign, options)
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     observer = Observer(points, callback, trace, sign) if callback is not None or trace else None
     numbers = _allocate(points)
     run(objective, difference, method.rule(), source, Sink(**numbers),
-        rates=LearningRates(_tabulate(method.learning_rate)) if callable(method.learning_rate) else None,
-        noise=_as_core_noise(noise, rng, method), values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
+        rates=_as_schedule(method.learning_rate), noise=_as_core_noise(options["noise"], options["rng"], method),
+        values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
         keep_best=options["keep_best"], maxtime=maxtime, observer=observer,
         watched=None if observer is None else observer.watched)
     if maximized:
@@ -197,10 +198,10 @@ def _solve(fun, x0, args, maximized, *, method, learning_rate, bounds, noise, rn
 
 def _as_method(method, learning_rate, points):
     """An instance of a method, with the learning rate that overrides its own, and the rate of every problem."""
-    from .methods import NAMED, Method
+    from .methods import BY_NAME, Method
 
     if isinstance(method, str):
-        method = NAMED[as_choice(method, "method", tuple(NAMED))]
+        method = BY_NAME[as_choice(method, "method", tuple(BY_NAME))]
     elif not isinstance(method, Method):
         raise TypeError("method must be a name or an instance of a class in fastgd.methods, got "
                         f"{type(method).__name__}")
@@ -211,18 +212,20 @@ def _as_method(method, learning_rate, points):
     else:  # perhaps an array: what a method knows of it is that it is a number
         method = replace(method, learning_rate=1.0)
     if callable(learning_rate) or isinstance(learning_rate, str):
-        return method, np.full(points.n_problems, np.nan)
+        return method, repeated(np.nan, np.float64, points)
     return method, per_problem(learning_rate, "learning_rate", points, open_below=True)
 
 
-def _tabulate(learning_rate):
-    """A function of start and stop that returns the rates of these iterations, checked."""
+def _as_schedule(learning_rate):
+    """The rates of any iterations, if they change."""
+    if not callable(learning_rate):
+        return None
     from .schedules import Schedule
 
     if isinstance(learning_rate, Schedule):
-        return lambda start, stop: learning_rate(np.arange(start, stop))
-    return lambda start, stop: np.array([as_float(learning_rate(k), f"learning_rate({k})")
-                                         for k in range(start, stop)])
+        return LearningRates(lambda start, stop: learning_rate(np.arange(start, stop)))
+    return LearningRates(lambda start, stop: np.array([as_float(learning_rate(k), f"learning_rate({k})")
+                                                       for k in range(start, stop)]))
 
 
 def _as_core_noise(noise, rng, method):
@@ -244,7 +247,7 @@ def _as_source(points, bounds, learning_rates, sign, options):
     """The problems as the core takes them: a row or a number for each."""
     ftarget = options["ftarget"]
     if ftarget is None:
-        ftarget = np.full(points.n_problems, -np.inf)
+        ftarget = repeated(-np.inf, np.float64, points)
     else:
         ftarget = sign * per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
     return Source(

@@ -69,7 +69,7 @@ def scipy_method(method="gd", **options):
 def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
         callback=None, tol=None, disp=False, **options):
     """What `scipy.optimize.minimize` calls, with its own names for the arguments."""
-    from scipy.optimize import OptimizeResult
+    from scipy.optimize import OptimizeResult  # type: ignore[import-untyped]
 
     refuse(hess=hess, hessp=hessp, constraints=constraints)
     given = {"jac": jac, "bounds": bounds, "callback": callback, "gtol": tol}

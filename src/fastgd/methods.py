@@ -7,7 +7,7 @@ from typing import Any
 from ._core import search, update
 from ._inputs import as_float
 
-__all__ = ["NAMED", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
+__all__ = ["BY_NAME", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
 
 
 class Method(ABC):
@@ -346,7 +346,8 @@ class NAdam(Method):
     beta1, beta2, eps
         As for `Adam`.
     momentum_decay : float, default 0.004
-        How fast the share of the past rises to `beta1`: in step t it is ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``.
+        How fast the share of the past rises to `beta1`: in step t = 1, 2, ... it is
+        ``beta1 * (1 - 0.96**(t * momentum_decay) / 2)``.
 
     Raises
     ------
@@ -379,7 +380,7 @@ class NAdam(Method):
 
 
 #: The methods that have a name.
-NAMED = {
+BY_NAME = {
     "gd": GradientDescent(),
     "momentum": GradientDescent(0.01, momentum=0.9),
     "nesterov": GradientDescent(0.01, momentum=0.9, nesterov=True),

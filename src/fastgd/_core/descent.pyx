@@ -24,8 +24,8 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     """Minimizes every problem of the source and writes the answers into the sink.
 
     `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
-    the Rule gets. `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the
-    problems that `watched` marks (all by default); a problem ends when it returns true.
+    the Rule gets. `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every
+    iterate of the problems that `watched` marks (all by default); a problem ends when it returns true.
     """
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs

@@ -1,12 +1,12 @@
 """Rules that look for their step by values of the function.
 
-Spectral projected gradient: E. G. Birgin, J. M. Martinez, M. Raydan, "Nonmonotone spectral projected gradient methods on
-convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2, with the steps of G. Frassoldati, L. Zanni,
+Spectral projected gradient: E. G. Birgin, J. M. Martinez, M. Raydan, "Nonmonotone spectral projected gradient methods
+on convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2, with the steps of G. Frassoldati, L. Zanni,
 G. Zanghirati, "New adaptive stepsize selections in gradient methods", Journal of Industrial and Management Optimization
 4, 2008, algorithm ABBmin1.
 """
 from cython cimport final
-from libc.math cimport INFINITY, fabs, fmax, fmin, sqrt
+from libc.math cimport INFINITY, fabs, sqrt
 
 from .lanes cimport AGAIN, ITERATE, Lanes
 from .objective cimport GRADIENT, VALUE
@@ -103,7 +103,7 @@ cdef class SpectralGradient(Rule):
 
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
-        cdef double highest = fmax(row(lanes, HIGHEST)[lane], row(lanes, HIGHEST_BEFORE)[lane])
+        cdef double highest = max(row(lanes, HIGHEST)[lane], row(lanes, HIGHEST_BEFORE)[lane])
         return lanes.f_y[lane] <= (highest + rounding_of(highest)
                                    + SUFFICIENT * row(lanes, FRACTION)[lane] * row(lanes, SLOPE)[lane])
 
@@ -114,10 +114,11 @@ cdef class SpectralGradient(Rule):
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double excess = lanes.f_y[lane] - lanes.f[lane] - fraction[0] * slope
         cdef double best = -0.5 * fraction[0] * slope / excess if finite else 0.25
+        cdef bint below_rounding = finite and fraction[0] * fabs(slope) < EPSILON * fabs(lanes.f[lane])
         row(lanes, TRIALS)[lane] += 1.0
-        if row(lanes, TRIALS)[lane] > MOST_TRIALS or finite and fraction[0] * fabs(slope) < EPSILON * fabs(lanes.f[lane]):
+        if below_rounding or row(lanes, TRIALS)[lane] > MOST_TRIALS:
             lanes.finish(lane, STALLED if finite else NONFINITE)
-        fraction[0] *= fmin(fmax(best, 0.1), 0.5)
+        fraction[0] *= min(max(best, 0.1), 0.5)
         lanes.ask(lane, VALUE)
 
     cdef void propose(self, Lanes lanes) noexcept nogil:
@@ -138,7 +139,7 @@ cdef class SpectralGradient(Rule):
             row(lanes, SHORTEST_BEFORE)[lane] = row(lanes, SHORTEST)[lane]
             row(lanes, HIGHEST)[lane] = -INFINITY
             row(lanes, SHORTEST)[lane] = INFINITY
-        row(lanes, HIGHEST)[lane] = fmax(row(lanes, HIGHEST)[lane], lanes.f[lane])
+        row(lanes, HIGHEST)[lane] = max(row(lanes, HIGHEST)[lane], lanes.f[lane])
         if self.is_stuck(lanes, lane):
             lanes.finish(lane, STALLED)
         row(lanes, STEP)[lane] = self.spectral_step(lanes, lane)
@@ -173,16 +174,16 @@ cdef class SpectralGradient(Rule):
         cdef double step, short_step, longest
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
-            return fmin(1.0 / norm, LARGEST_STEP)
-        longest = fmin(GROWTH * fmax(1.0, sqrt(squares)) / norm, LARGEST_STEP)
+            return min(1.0 / norm, LARGEST_STEP)
+        longest = min(GROWTH * max(1.0, sqrt(squares)) / norm, LARGEST_STEP)
         if not products > 0.0:
             return longest
         step = squares / products
         short_step = products / row(lanes, CHANGES)[lane]
-        shortest[0] = fmin(shortest[0], short_step)
+        shortest[0] = min(shortest[0], short_step)
         if short_step < MUCH_SHORTER * step:
-            step = fmin(shortest[0], row(lanes, SHORTEST_BEFORE)[lane])
-        return fmin(step, longest)
+            step = min(shortest[0], row(lanes, SHORTEST_BEFORE)[lane])
+        return min(step, longest)
 
     cdef void measure_steps(self, Lanes lanes) noexcept nogil:
         """SQUARES and PRODUCTS of every lane at an iterate, where y and g_y are still those of the one before."""
