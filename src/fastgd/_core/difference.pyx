@@ -353,7 +353,8 @@ cdef class CentralDifference:
                     lanes.want[lane_of[j]] |= VALUE
                 self.step_vanishes |= h[j] != 0.0 and (
                     x[i * lanes.capacity + j] + h[j] == x[i * lanes.capacity + j]
-                    or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j])
+                    or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j]
+                    or not isfinite(x[i * lanes.capacity + j]))
 
     cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil:

@@ -81,12 +81,12 @@ FASTGD_CLONES static int fastgd_shift_rounded(double *restrict out, const double
     return !(nonfinite >> 63);
 }
 
-/* out = x + step; returns whether all have moved */
+/* out = x + step; returns whether all have moved, which a nan has not */
 FASTGD_CLONES static int fastgd_shift(double *restrict out, const double *restrict x, double step, ptrdiff_t n) {
     int64_t stays = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         out[j] = x[j] + step;
-        stays |= out[j] == x[j];
+        stays |= (out[j] == x[j]) | (out[j] != out[j]);
     }
     return !stays;
 }
