@@ -70,8 +70,12 @@ def as_float(value, name, *, minimum=0.0, below=np.inf, open_below=False):
     """A number below the limit that is not below (or, if open, is above) the minimum."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    check_range(value, name, minimum, below, open_below)
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer beyond all floats
+        number = np.inf if value > 0 else -np.inf
+    check_range(number, name, minimum, below, open_below)
+    return number
 
 
 def as_count(value, name):
@@ -84,10 +88,10 @@ def as_count(value, name):
 
 
 def check_range(array, name, minimum, below, open_below):
-    """Of an array, or of a number that is taken for one."""
-    if type(array) in (int, float) and (minimum < array < below or (array == minimum and not open_below)):
+    """Of an array or a float."""
+    if type(array) is float and (minimum < array < below or (array == minimum and not open_below)):
         return
-    array = np.asarray(array, dtype=np.float64)
+    array = np.asarray(array)
     inside = (array > minimum if open_below else array >= minimum) & (array < below)  # so that nan fails
     if not inside.all():
         index = np.unravel_index(int(np.argmin(inside)), array.shape)

@@ -115,7 +115,7 @@ class GradientDescent(Method):
     def __post_init__(self):
         if self.is_automatic:
             object.__setattr__(self, "momentum", below_one(self.momentum, "momentum"))
-            if self.momentum or self.nesterov:
+            if self.momentum or flag(self.nesterov, "nesterov"):
                 raise ValueError("learning_rate='auto' goes without momentum: give a rate, such as 0.01")
             return
         self._check(momentum=below_one, nesterov=flag)
