@@ -119,6 +119,16 @@ cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize
     return lanes.base
 
 
+cdef inline bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept nogil:
+    """A function of one point that raises at inf must not be asked there: notes the fault where x is not finite."""
+    cdef Py_ssize_t i
+    for i in range(lanes.n_dim):
+        if not isfinite(x[i]):
+            note_fault(lanes, lane, NONFINITE)
+            return False
+    return True
+
+
 cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
     return self.step if self.step > 0.0 else fastgd_rounded_step(x, RELATIVE_STEP, self.x_scale)
 
@@ -300,6 +310,8 @@ cdef class CentralDifference:
         cdef Py_ssize_t i, j, lane
         cdef double slope
         cdef int supplied
+        if lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0]):
+            return 0
         open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
         pad(lanes, n)
         supplied = self.call(lanes, objective, want)
@@ -363,10 +375,8 @@ cdef class CentralDifference:
         cdef Py_ssize_t i
         cdef double first, h
         cdef double *point
-        for i in range(lanes.n_dim):
-            if not isfinite(x[i]):
-                note_fault(lanes, lane_of[0], NONFINITE)
-                return 0  # a function that raises at inf must not be asked there
+        if not may_be_asked(lanes, x, lane_of[0]):
+            return 0
         open_block(lanes, objective, x, lane_of, 1, 1)
         if with_values:
             if not self.call(lanes, objective, VALUE):
