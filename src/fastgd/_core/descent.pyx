@@ -37,7 +37,8 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     needs.noise = noise is not None
     lanes.allocate(source.n_dim, min(objective.width, source.n_problems), objective, needs)
     lanes.cost = most_evaluations(lanes, objective)
-    lanes.slope_error = 0.0 if objective.has_gradient else difference.slope_error()
+    lanes.least_step = INFINITY if objective.has_gradient else difference.least_step()
+    lanes.relative_step = difference.relative_step()
     difference.deadline = fastgd_seconds() + maxtime
     try:
         if objective.needs_gil:

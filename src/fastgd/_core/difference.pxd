@@ -23,7 +23,8 @@ cdef class CentralDifference:
     cdef double x_scale
     cdef double deadline      # no call to the objective begins after it
     cdef bint step_vanishes   # one of those that were fitted into bounds
-    cdef double slope_error(self) noexcept nogil
+    cdef double least_step(self) noexcept nogil
+    cdef double relative_step(self) noexcept nogil
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,

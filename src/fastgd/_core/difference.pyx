@@ -251,9 +251,12 @@ cdef class CentralDifference:
         self.x_scale = x_scale
         self.deadline = INFINITY
 
-    cdef double slope_error(self) noexcept nogil:
-        """About how much rounding can change a gradient, over |f|, where |x| <= x_scale."""
-        return EPSILON / (self.step if self.step > 0.0 else RELATIVE_STEP * self.x_scale)
+    cdef double least_step(self) noexcept nogil:
+        return self.step if self.step > 0.0 else RELATIVE_STEP * self.x_scale
+
+    cdef double relative_step(self) noexcept nogil:
+        """Steps grow with |x|: about max(least_step, relative_step |x|)."""
+        return 0.0 if self.step > 0.0 else RELATIVE_STEP
 
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
         """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""

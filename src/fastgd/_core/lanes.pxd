@@ -61,7 +61,8 @@ cdef class Lanes:
     cdef bint keep_best
     cdef int want_at_iterate
     cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it
-    cdef double slope_error         # that of a gradient by rounding, over |f|; 0 if the objective supplies it
+    cdef double least_step          # of differences: h is about max(least_step, relative_step |x|);
+    cdef double relative_step       # infinity if the objective supplies gradients, which then have no rounding error
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
     cdef bint any_finished          # since the last turnover

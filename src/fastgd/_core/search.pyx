@@ -36,7 +36,7 @@ cdef double GROWTH = 10.0
 cdef double MOST_TRIALS = 60.0
 # Iterations without a lower f or a smaller gradient than ever before, after which the search is over.
 cdef double PATIENCE = 200.0
-cdef double LARGEST_STEP = 1e300  # instead of infinity
+cdef double LARGEST = 1e300  # steps and changes of x, instead of infinity
 cdef double EPSILON = 2.0 ** -52
 
 cdef enum:
@@ -159,8 +159,23 @@ cdef class SpectralGradient(Rule):
         if lanes.norm[lane] < least_norm[0]:
             least_norm[0] = lanes.norm[lane]
             waited[0] = 0.0
-        return (waited[0] > PATIENCE or lanes.norm[lane] <= lanes.slope_error * fabs(lanes.f[lane])
-                or lanes.nit[lane] > 0 and row(lanes, SQUARES)[lane] == 0.0)
+        return (waited[0] > PATIENCE or lanes.nit[lane] > 0 and row(lanes, SQUARES)[lane] == 0.0
+                or self.sees_rounding_alone(lanes, lane))
+
+    cdef bint sees_rounding_alone(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """Whether no component of the projected gradient exceeds what rounding does to it, EPSILON |f| / h."""
+        cdef Py_ssize_t i, at
+        cdef double h, slope
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            h = max(lanes.least_step, lanes.relative_step * fabs(lanes.x[at]))
+            slope = fabs(lanes.g[at])
+            if lanes.bounded:
+                slope = min(slope, lanes.x[at] - lanes.lower[at] if lanes.g[at] > 0.0
+                             else lanes.upper[at] - lanes.x[at])
+            if slope * h > EPSILON * fabs(lanes.f[lane]):
+                return False
+        return True
 
     cdef double spectral_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """The inverse of a curvature between the Hessian's least and largest.
@@ -174,14 +189,15 @@ cdef class SpectralGradient(Rule):
         cdef double step, short_step, longest
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
-            return min(1.0 / norm, LARGEST_STEP)
-        longest = min(GROWTH * max(1.0, sqrt(squares)) / norm, LARGEST_STEP)
+            return min(1.0 / norm, LARGEST)
+        longest = min(min(GROWTH * max(1.0, sqrt(squares)), LARGEST) / norm, LARGEST)
         if not products > 0.0:
             return longest
         step = squares / products
         short_step = products / row(lanes, CHANGES)[lane]
-        shortest[0] = min(shortest[0], short_step)
-        if short_step < MUCH_SHORTER * step:
+        if short_step > 0.0:  # its square did not overflow
+            shortest[0] = min(shortest[0], short_step)
+        if 0.0 < short_step < MUCH_SHORTER * step:
             step = min(shortest[0], row(lanes, SHORTEST_BEFORE)[lane])
         return min(step, longest)
 
