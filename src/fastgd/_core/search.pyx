@@ -36,7 +36,7 @@ cdef double GROWTH = 10.0
 cdef double MOST_TRIALS = 60.0
 # Iterations without a lower f or a smaller gradient than ever before, after which the search is over.
 cdef double PATIENCE = 200.0
-cdef double LARGEST = 1e300  # steps and changes of x, instead of infinity
+cdef double LARGEST = 1e300  # steps, changes of x and slopes, instead of infinity
 cdef double EPSILON = 2.0 ** -52
 
 cdef enum:
@@ -105,7 +105,7 @@ cdef class SpectralGradient(Rule):
         """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
         cdef double highest = max(row(lanes, HIGHEST)[lane], row(lanes, HIGHEST_BEFORE)[lane])
         return lanes.f_y[lane] <= (highest + rounding_of(highest)
-                                   + SUFFICIENT * row(lanes, FRACTION)[lane] * row(lanes, SLOPE)[lane])
+                                   + SUFFICIENT * row(lanes, FRACTION)[lane] * max(row(lanes, SLOPE)[lane], -LARGEST))
 
     cdef void shorten(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """The next trial of the search: the minimum of a parabola, between a tenth and a half of the step."""
@@ -163,17 +163,15 @@ cdef class SpectralGradient(Rule):
                 or self.sees_rounding_alone(lanes, lane))
 
     cdef bint sees_rounding_alone(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        """Whether no component of the projected gradient exceeds what rounding does to it, EPSILON |f| / h."""
+        """Whether no slope that leads inside the bounds exceeds what rounding does to it, EPSILON |f| / h."""
         cdef Py_ssize_t i, at
-        cdef double h, slope
+        cdef double h
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
+            if lanes.bounded and lanes.x[at] == (lanes.lower[at] if lanes.g[at] > 0.0 else lanes.upper[at]):
+                continue
             h = max(lanes.least_step, lanes.relative_step * fabs(lanes.x[at]))
-            slope = fabs(lanes.g[at])
-            if lanes.bounded:
-                slope = min(slope, lanes.x[at] - lanes.lower[at] if lanes.g[at] > 0.0
-                             else lanes.upper[at] - lanes.x[at])
-            if slope * h > EPSILON * fabs(lanes.f[lane]):
+            if fabs(lanes.g[at]) * h > EPSILON * fabs(lanes.f[lane]):
                 return False
         return True
 
