@@ -91,3 +91,131 @@ def minimize(fun, x0, *, learning_rate=0.01, step=None, maxiter=1000, gtol=1e-6,
         x_before, f_before = x, f
         x = np.where(running, x - learning_rate * g, x)
     return Answer(x, fun(x), jac, nit, status)
+
+
+def gradient_descent(momentum=0.0, nesterov=False):
+    """The next point by x, g and the rate; it remembers the velocity. So do those below, in torch's order."""
+    v = 0.0
+
+    def step(x, g, rate):
+        nonlocal v
+        v = momentum * v + g
+        return x - rate * (g + momentum * v if nesterov else v)
+
+    return step
+
+
+def adagrad(initial_accumulator=0.0, eps=1e-10):
+    total = initial_accumulator
+
+    def step(x, g, rate):
+        nonlocal total
+        total = total + g * g
+        return x - rate * g / (np.sqrt(total) + eps)
+
+    return step
+
+
+def rmsprop(decay=0.99, eps=1e-8, momentum=0.0, centered=False):
+    square, mean, v = 0.0, 0.0, 0.0
+
+    def step(x, g, rate):
+        nonlocal square, mean, v
+        square = decay * square + (1.0 - decay) * (g * g)
+        mean = mean + (1.0 - decay) * (g - mean)
+        variance = np.maximum(square - mean * mean, 0.0) if centered else square
+        v = momentum * v + g / (np.sqrt(variance) + eps)
+        return x - rate * v
+
+    return step
+
+
+def adam(beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, weight_decay=0.0):
+    m, v, largest, power1, power2 = 0.0, 0.0, 0.0, 1.0, 1.0
+
+    def step(x, g, rate):
+        nonlocal m, v, largest, power1, power2
+        power1, power2 = power1 * beta1, power2 * beta2
+        m = m + (1.0 - beta1) * (g - m)
+        v = beta2 * v + (1.0 - beta2) * (g * g)
+        largest = np.maximum(largest, v) if amsgrad else v
+        x = (1.0 - rate * weight_decay) * x
+        return x - rate / (1.0 - power1) * m / (np.sqrt(largest) / math.sqrt(1.0 - power2) + eps)
+
+    return step
+
+
+def nadam(beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
+    m, v, decayed, product, power2 = 0.0, 0.0, 1.0, 1.0, 1.0
+
+    def step(x, g, rate):
+        nonlocal m, v, decayed, product, power2
+        decayed, power2 = decayed * 0.96**momentum_decay, power2 * beta2
+        mu, next_mu = (beta1 * (1.0 - 0.5 * share) for share in (decayed, decayed * 0.96**momentum_decay))
+        product = product * mu
+        m = m + (1.0 - beta1) * (g - m)
+        v = beta2 * v + (1.0 - beta2) * (g * g)
+        scale = np.sqrt(v / (1.0 - power2)) + eps
+        x = x - rate * (1.0 - mu) / (1.0 - product) * g / scale
+        return x - rate * next_mu / (1.0 - product * next_mu) * m / scale
+
+    return step
+
+
+def descend(step, slope, x0, rates, noise=lambda k: 0.0):
+    """The path x_0, x_1, ... of one of the steps above, one point for every rate and the one after it."""
+    path = [np.array(x0, dtype=float)]
+    for k, rate in enumerate(rates):
+        path.append(step(path[-1], slope(path[-1]) + noise(k), rate))
+    return np.array(path)
+
+
+def added(terms):
+    """Their sum, from the first to the last."""
+    total = 0.0
+    for term in terms:
+        total = total + term
+    return total
+
+
+def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=np.inf):
+    """Algorithm SPG2 of Birgin, Martinez and Raydan (2000) with lambda_min = 0: its accepted points, and the number of
+    values that it asked for.
+
+    Safeguards: the first search direction has no component above 1, later ones none above 10 max(1, |s|), before they
+    are cut at the bounds; a value may be 4 eps above what the condition of Armijo allows; at a value that is not finite
+    the step is quartered, otherwise it becomes the minimum of a parabola between a tenth and a half of it.
+    """
+    x = np.array(x0, dtype=float)
+    g, path, values, n_values = slope(x), [x], [fun(x)], 1
+    g_before = None
+    while len(path) <= n_steps:
+        norm = np.abs(np.where(g > 0, np.minimum(g, x - lower), np.minimum(-g, upper - x))).max()
+        if norm <= gtol:
+            break
+        if len(path) == 1:
+            length = 1 / norm
+        else:
+            s = x - path[-2]
+            squares, products = added(s * s), added(s * (g - g_before))
+            length = 10 * max(1, math.sqrt(squares)) / norm
+            if products > 0:
+                length = min(length, squares / products)
+        d = np.clip(length * g, x - upper, x - lower)
+        end = np.where(length * g >= x - lower, lower, np.where(length * g <= x - upper, upper, x - length * g))
+        promised, fraction, highest = -added(d * g), 1.0, max(values[-10:])
+        while True:
+            y = end if fraction == 1 else np.clip(x - fraction * d, lower, upper)
+            value, n_values = fun(y), n_values + 1
+            finite = np.isfinite(value)
+            if finite and value <= highest + 4 * 2.0**-52 * abs(highest) + 1e-4 * fraction * promised:
+                break
+            if finite:
+                parabola = -0.5 * fraction * promised / (value - values[-1] - fraction * promised)
+                fraction *= min(max(parabola, 0.1), 0.5)
+            else:
+                fraction *= 0.25
+        x, g_before, g = y, g, slope(y)
+        path.append(x)
+        values.append(value)
+    return np.array(path), n_values
