@@ -46,7 +46,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         is `methods.GradientDescent`, whose steps adapt to the function and need no tuning.
     learning_rate : float, schedule, callable, "auto" or array_like of the batch's shape, optional
         Overrides that of the method. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
-        is called once for each k of the run, some ahead of need; an array has a rate for every problem.
+        is called once for each k of the run, some ahead of need, but none beyond `maxiter`; an array has a rate for
+        every problem.
     jac : None, "3-point", Difference, callable or True
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
         ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient.

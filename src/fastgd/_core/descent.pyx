@@ -29,7 +29,7 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     """
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
-    cdef Py_ssize_t lane
+    cdef Py_ssize_t lane, problem
     needs.state_rows = rule.state_rows(source.n_dim)
     needs.bounded = source.bounded
     needs.keep_best = keep_best
@@ -40,6 +40,9 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     lanes.least_step = INFINITY if objective.has_gradient else difference.least_step()
     lanes.relative_step = difference.relative_step()
     difference.deadline = fastgd_seconds() + maxtime
+    if rates is not None:
+        for problem in range(source.n_problems):
+            rates.most = max(rates.most, source.maxiter[problem])
     try:
         if objective.needs_gil:
             descend(lanes, objective, difference, rule, rates, noise, source, sink, observer, watched)

@@ -31,7 +31,8 @@ cdef extern from "updates.h":
                       const double *correction, double *m, double *v, double beta1, double beta2, double eps,
                       Py_ssize_t n) noexcept nogil
 
-# How many rates of a schedule are computed at first; the table doubles whenever a problem gets to its end.
+# How many rates of a schedule are computed at first; the table doubles whenever a problem gets to its end. But a
+# function of the iteration is not asked beyond the last one: it may be a list of rates.
 cdef Py_ssize_t FIRST_RATES = 256
 
 
@@ -41,13 +42,14 @@ cdef class LearningRates:
 
     def __init__(self, rates):
         self.rates = rates
+        self.most = 0
         self.table = rates(0, 0)
 
     cdef int extend(self, Py_ssize_t n) except -1:
         import numpy as np
 
         known = self.table.shape[0]
-        n = max(n, 2 * known, FIRST_RATES)
+        n = max(n, min(max(2 * known, FIRST_RATES), self.most))
         self.table = np.concatenate([self.table, self.rates(known, n)])
         return 0
 
