@@ -182,7 +182,7 @@ def test_infinite_bounds_change_no_bit(fun, slope, x0, differences):
     assert bits(free) == bits(bounded)
 
 
-@given(exponent=st.integers(-300, 300), x0=st.lists(st.floats(-10, 10), min_size=1, max_size=4))
+@given(exponent=st.integers(-280, 280), x0=st.lists(st.integers(-80, 80), min_size=1, max_size=4).filter(any))
 def test_first_step_changes_no_coordinate_by_more_than_1(exponent, x0):
     """However steep or flat the function is; along the steepest coordinate the first trial is at a distance of 1."""
     points = []
@@ -191,9 +191,8 @@ def test_first_step_changes_no_coordinate_by_more_than_1(exponent, x0):
         points.append(x.copy())
         return 10.0**exponent * (x * x).sum()
 
-    minimize(fun, x0, jac=lambda x: 10.0**exponent * 2 * x, maxiter=1, gtol=0.0, maxfev=3)
-    if len(points) > 1:
-        assert np.abs(points[1] - points[0]).max() == pytest.approx(1)
+    minimize(fun, np.array(x0) / 8, jac=lambda x: 10.0**exponent * 2 * x, maxiter=1, gtol=0.0)
+    assert np.abs(points[1] - points[0]).max() == pytest.approx(1)
 
 
 MIXES_UNITS = pytest.mark.xfail(reason="beside a bound the size of a gradient is measured by the room that is left",
@@ -226,18 +225,19 @@ def test_narrow_bounds_do_not_hide_the_gradient():
     assert result.x == pytest.approx([3e-7])
 
 
+def run_scaled(name, factor, differences=False, bounds=None):
+    fun, slope, x0 = CASES[name]
+    return minimize(lambda x: factor * fun(x), x0, jac=None if differences else lambda x: factor * slope(x),
+                    gtol=factor * 1e-6, maxiter=300, bounds=bounds, trace=1)
+
+
 @pytest.mark.parametrize("exponent", [-200, -40, -3, 1, 25, 200])
 @pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize("name", ["valley", "rosenbrock", "wavy"])
-def test_unit_of_the_function(name, differences, exponent, bounds=None):
+def test_unit_of_the_function(name, differences, exponent):
     """A power of two in front of f and of gtol changes no bit of the path: the method has no units of its own."""
-    (fun, slope, x0), factor = CASES[name], 2.0**exponent
-
-    def run(factor):
-        return minimize(lambda x: factor * fun(x), x0, jac=None if differences else lambda x: factor * slope(x),
-                        gtol=factor * 1e-6, maxiter=300, bounds=bounds, trace=1)
-
-    result, scaled = run(1.0), run(factor)
+    factor = 2.0**exponent
+    result, scaled = run_scaled(name, 1.0, differences), run_scaled(name, factor, differences)
     assert np.array_equal(scaled.trace.x, result.trace.x)
     assert np.array_equal(scaled.trace.fun, factor * result.trace.fun)
     assert (scaled.nit, scaled.nfev, scaled.status) == (result.nit, result.nfev, result.status)
@@ -245,7 +245,8 @@ def test_unit_of_the_function(name, differences, exponent, bounds=None):
 
 @MIXES_UNITS
 def test_unit_of_the_function_inside_bounds():
-    test_unit_of_the_function("valley", False, -3, bounds=(-2, 3.5))
+    result, scaled = (run_scaled("valley", factor, bounds=(-2, 3.5)) for factor in (1.0, 0.125))
+    assert np.array_equal(scaled.trace.x, result.trace.x)
 
 
 @pytest.mark.parametrize("bounds", [None, (-2.0, 0.9)])
