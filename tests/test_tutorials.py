@@ -8,6 +8,8 @@ import pytest
 import fastgd
 from fastgd import Status, maximize, minimize
 
+from . import reference
+
 TEXTBOOK = fastgd.Difference(step=1e-5)
 
 
@@ -236,3 +238,140 @@ def test_maximum_is_the_minimum_of_the_negative():
     down = minimize(lambda x, y: -f(x, y), [4.0, 5.0], jac=TEXTBOOK, learning_rate=0.1, unpack=True)
     assert up.x.tolist() == down.x.tolist() == pytest.approx([1, -2], abs=1e-6)
     assert up.fun == -down.fun == pytest.approx(3.0)
+
+
+# Noisy updates, schedules, and methods that remember
+
+
+def double_well(x):
+    return 0.2 * (x * x - 1) ** 2 + 0.06 * x
+
+
+def slope_of_double_well(x):
+    return 0.8 * x * (x * x - 1) + 0.06
+
+
+def test_noisy_updates():
+    """x -= rate * slope + noise: the noise on the gradient is the tutorial's noise over the rate."""
+    rate, deviation = 0.05, 0.01
+    result = minimize(double_well, 1.5, jac=slope_of_double_well, learning_rate=rate, maxiter=100, gtol=0.0, trace=1,
+                      noise=fastgd.noise.GaussianNoise((deviation / rate) ** 2, decay=0.0), rng=4)
+    x, path = 1.5, [1.5]
+    for k in range(100):
+        noise = reference.gradient_noise(4, 0, k, 1, deviation**2, 0.0)[0]
+        x = x - (rate * slope_of_double_well(x) + noise)
+        path.append(x)
+    np.testing.assert_allclose(result.trace.x, path, rtol=1e-12)
+
+
+def test_noise_leads_out_of_a_local_minimum():
+    """From the higher of two valleys plain descent does not find the lower one; with fading noise most runs do."""
+    options = {"jac": slope_of_double_well, "learning_rate": 0.1, "maxiter": 2000, "unpack": True}
+    starts = np.full((50, 1), 1.5)
+    assert (minimize(double_well, starts, **options).x > 0.9).all()
+    noise = fastgd.noise.GaussianNoise(20.0)
+    found = minimize(double_well, starts, noise=noise, rng=1, keep_best=True, **options).x[:, 0]
+    assert (found < -0.9).sum() > 25
+
+
+@pytest.mark.parametrize("schedule", [
+    fastgd.schedules.StepDecay(1.0, 10, 0.5), fastgd.schedules.ExponentialDecay(1.0, 0.95),
+    fastgd.schedules.InverseTimeDecay(1.0, 0.05), fastgd.schedules.CosineDecay(1.0, 100)], ids=repr)
+def test_rates_that_start_large_and_decrease(schedule):
+    """A rate at which x^2 only flips converges once it has decreased; the path is the loop's."""
+    def slope(x):
+        return 2 * x
+
+    x, path = 4.0, [4.0]
+    for k in range(100):
+        x = x - schedule(k) * slope(x)
+        path.append(x)
+    result = run(slope, 4.0, schedule, 100)
+    assert result.trace.x.tolist() == path[:result.nit + 1]  # at 0 there is nothing more to do
+    assert result.trace.x[1] == -4.0
+    assert abs(result.x) < 1e-6
+    assert run(slope, 4.0, 1.0, 100).x == 4.0
+
+
+@pytest.mark.parametrize("schedule", [
+    fastgd.schedules.Cyclical(0.01, 0.9, 5), fastgd.schedules.CosineRestarts(0.9, 10)], ids=repr)
+def test_rates_that_swing(schedule):
+    """A rate that goes up and down periodically, on the ellipse: the path is the loop's, and arrives."""
+    x = np.array([9.0, -3.0])
+    path = [x]
+    for k in range(200):
+        x = x - schedule(k) * slope_of_ellipse(x)
+        path.append(x)
+    result = run(slope_of_ellipse, [9.0, -3.0], schedule, 200, ellipse)
+    assert np.array_equal(result.trace.x, path)
+    assert np.abs(result.x).max() < 1e-6
+
+
+def momentum_loop(x, rate, momentum):
+    change = np.zeros(2)
+    while True:
+        yield x
+        change = rate * slope_of_ellipse(x) + momentum * change
+        x = x - change
+
+
+def nesterov_loop(x, rate, momentum):
+    """Yields the points at which the gradient is taken: ahead, along the last change."""
+    change = np.zeros(2)
+    while True:
+        ahead = x + momentum * change
+        yield ahead
+        change = momentum * change - rate * slope_of_ellipse(ahead)
+        x = x + change
+
+
+def adagrad_loop(x, rate):
+    total = np.zeros(2)
+    while True:
+        yield x
+        g = slope_of_ellipse(x)
+        total = total + g**2
+        x = x - rate / (1e-8 + np.sqrt(total)) * g
+
+
+def rmsprop_loop(x, rate, rho):
+    average = np.zeros(2)
+    while True:
+        yield x
+        g = slope_of_ellipse(x)
+        average = rho * average + (1 - rho) * g**2
+        x = x - rate / (1e-8 + np.sqrt(average)) * g
+
+
+def adam_loop(x, rate, beta1, beta2):
+    m, v, t = np.zeros(2), np.zeros(2), 0
+    while True:
+        yield x
+        g, t = slope_of_ellipse(x), t + 1
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g**2
+        x = x - rate * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + 1e-8)
+
+
+@pytest.mark.parametrize(("loop", "parameters", "method", "exactly"), [
+    (momentum_loop, (0.125, 0.5), fastgd.methods.GradientDescent(0.125, momentum=0.5), True),
+    (momentum_loop, (0.1, 0.9), fastgd.methods.GradientDescent(0.1, momentum=0.9), False),
+    (nesterov_loop, (0.1, 0.9), fastgd.methods.GradientDescent(0.1, momentum=0.9, nesterov=True), False),
+    (adagrad_loop, (1.5,), fastgd.methods.Adagrad(1.5, eps=1e-8), False),
+    (rmsprop_loop, (0.1, 0.9), fastgd.methods.RMSprop(0.1, decay=0.9), False),
+    (adam_loop, (0.3, 0.8, 0.999), fastgd.methods.Adam(0.3, beta1=0.8), False)])
+def test_methods_that_remember(loop, parameters, method, exactly):
+    """On the ellipse from (9, -3), 50 steps: the paths of the loops as they are usually written; with a rate that is
+    a power of two momentum is rounded alike, to the last bit."""
+    result = minimize(ellipse, [9.0, -3.0], jac=slope_of_ellipse, method=method, maxiter=50, gtol=0.0, trace=1)
+    steps = loop(np.array([9.0, -3.0]), *parameters)
+    path = np.array([next(steps) for _ in range(51)])
+    np.testing.assert_allclose(result.trace.x, path, rtol=0 if exactly else 1e-12, atol=0 if exactly else 1e-12)
+    assert ellipse(result.x) < 0.2 * ellipse([9.0, -3.0])
+
+
+def test_momentum_is_there_sooner():
+    """At the same small rate, along a narrow valley."""
+    steps = {momentum: minimize(ellipse, [9.0, -3.0], jac=slope_of_ellipse, method=fastgd.methods.GradientDescent(
+        0.02, momentum), gtol=1e-3, maxiter=5000).nit for momentum in (0.0, 0.5, 0.8)}
+    assert 0 < steps[0.8] < steps[0.5] < steps[0.0] < 5000
