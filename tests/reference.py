@@ -179,8 +179,10 @@ def added(terms):
 
 
 def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=np.inf):
-    """Algorithm SPG2 of Birgin, Martinez and Raydan (2000) with lambda_min = 0: its accepted points, and the number of
-    values that it asked for.
+    """Algorithm SPG2 of Birgin, Martinez and Raydan (2000) with the steps ABBmin1 of Frassoldati, Zanni and Zanghirati
+    (2008): its accepted points, and the number of values that it asked for.
+
+    What is remembered of the past goes back to the beginning of the block of four iterations before the present one.
 
     Safeguards: the first search direction has no component above 1, later ones none above 10 max(1, |s|), before they
     are cut at the bounds; a value may be 4 eps above what the condition of Armijo allows; at a value that is not finite
@@ -188,22 +190,29 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
     """
     x = np.array(x0, dtype=float)
     g, path, values, n_values = slope(x), [x], [fun(x)], 1
+    short_steps = [np.inf]
     g_before = None
     while len(path) <= n_steps:
-        norm = np.abs(np.where(g > 0, np.minimum(g, x - lower), np.minimum(-g, upper - x))).max()
+        norm = np.abs(np.where(x == np.where(g > 0, lower, upper), 0.0, g)).max()
         if norm <= gtol:
             break
-        if len(path) == 1:
+        k = len(path) - 1
+        recent = slice(max(0, 4 * (k // 4 - 1)), None)
+        if k == 0:
             length = 1 / norm
         else:
-            s = x - path[-2]
-            squares, products = added(s * s), added(s * (g - g_before))
+            s, r = x - path[-2], g - g_before
+            squares, products, changes = added(s * s), added(s * r), added(r * r)
             length = 10 * max(1, math.sqrt(squares)) / norm
+            short_steps.append(products / changes if products > 0 else np.inf)
             if products > 0:
-                length = min(length, squares / products)
+                step = squares / products
+                if short_steps[-1] < 0.8 * step:
+                    step = min(short_steps[recent])
+                length = min(length, step)
         d = np.clip(length * g, x - upper, x - lower)
         end = np.where(length * g >= x - lower, lower, np.where(length * g <= x - upper, upper, x - length * g))
-        promised, fraction, highest = -added(d * g), 1.0, max(values[-10:])
+        promised, fraction, highest = -added(d * g), 1.0, max(values[recent])
         while True:
             y = end if fraction == 1 else np.clip(x - fraction * d, lower, upper)
             value, n_values = fun(y), n_values + 1

@@ -310,7 +310,7 @@ cdef class CentralDifference:
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                              int want) except -1 nogil:
         """Values, or the objective's own gradients, at the trial points of n lanes; 1 if the time ran out."""
-        cdef Py_ssize_t i, j, lane
+        cdef Py_ssize_t i, j, lane, supplies_gradients
         cdef double slope
         cdef int supplied
         if lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0]):
@@ -318,7 +318,9 @@ cdef class CentralDifference:
         open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
         pad(lanes, n)
         supplied = self.call(lanes, objective, want)
-        count(lanes, lane_of, n, (supplied & VALUE) != 0, (supplied & GRADIENT) != 0)
+        supplies_gradients = (supplied & GRADIENT) != 0
+        count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,
+              supplies_gradients)
         if supplied & VALUE:
             take_values(lanes, lanes.block_f, lane_of, n)
         if supplied & GRADIENT:

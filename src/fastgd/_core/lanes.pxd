@@ -132,3 +132,8 @@ cdef class Lanes:
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil
     cdef Py_ssize_t culprit(self) noexcept nogil
     cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil
+
+
+cdef inline bint leads_inside(Lanes lanes, Py_ssize_t at) noexcept nogil:
+    """Whether x can move against its slope without leaving the bounds."""
+    return not lanes.bounded or lanes.x[at] != (lanes.lower[at] if lanes.g[at] > 0.0 else lanes.upper[at])

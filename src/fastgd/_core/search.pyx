@@ -8,7 +8,7 @@ G. Zanghirati, "New adaptive stepsize selections in gradient methods", Journal o
 from cython cimport final
 from libc.math cimport INFINITY, fabs, sqrt
 
-from .lanes cimport AGAIN, ITERATE, Lanes
+from .lanes cimport AGAIN, ITERATE, Lanes, leads_inside
 from .objective cimport GRADIENT, VALUE
 from .stopping cimport NONFINITE, RUNNING, STALLED
 
@@ -168,10 +168,8 @@ cdef class SpectralGradient(Rule):
         cdef double h
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
-            if lanes.bounded and lanes.x[at] == (lanes.lower[at] if lanes.g[at] > 0.0 else lanes.upper[at]):
-                continue
             h = max(lanes.least_step, lanes.relative_step * fabs(lanes.x[at]))
-            if fabs(lanes.g[at]) * h > EPSILON * fabs(lanes.f[lane]):
+            if leads_inside(lanes, at) and fabs(lanes.g[at]) * h > EPSILON * fabs(lanes.f[lane]):
                 return False
         return True
 

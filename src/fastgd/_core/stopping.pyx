@@ -3,7 +3,7 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport AGAIN, Lanes
+from .lanes cimport AGAIN, Lanes, leads_inside
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
@@ -60,7 +60,8 @@ MESSAGES = {
 
 
 cdef void measure_gradients(Lanes lanes) noexcept nogil:
-    """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient."""
+    """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient, in which a slope
+    that leads outside from a bound counts as 0 (Calamai, More, Mathematical Programming 39, 1987)."""
     cdef Py_ssize_t i, lane, at
     cdef double size
     cdef double *norm = lanes.norm
@@ -69,20 +70,19 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
     for i in range(lanes.n_dim):
         at = i * lanes.capacity
         if lanes.bounded:
-            # norm = max(norm, abs(x - clip(x - g, lower, upper))), without rounding a small g away against x
+            # norm = max(norm, where(x == where(g > 0, lower, upper), 0, abs(g)))
             for lane in range(lanes.live):
-                if lanes.g[at + lane] > 0.0:
-                    size = min(lanes.g[at + lane], lanes.x[at + lane] - lanes.lower[at + lane])
-                else:
-                    size = min(-lanes.g[at + lane], lanes.upper[at + lane] - lanes.x[at + lane])
+                size = fabs(lanes.g[at + lane]) if leads_inside(lanes, at + lane) else 0.0
                 norm[lane] = size if size > norm[lane] else norm[lane]
         else:
             fastgd_raise_to_abs(norm, lanes.g + at, lanes.live)
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
-    """|x - x_before| <= xtol * max(1, |x|) in every coordinate."""
+    """|x - x_before| <= xtol * max(1, |x|) in every coordinate; that a rate of 0 moves nothing says nothing."""
     cdef Py_ssize_t i, at
+    if lanes.learning_rate[lane] == 0.0:
+        return False
     for i in range(lanes.n_dim):
         at = i * lanes.capacity + lane
         if not fabs(lanes.x[at] - lanes.y[at]) <= lanes.xtol[lane] * max(1.0, fabs(lanes.x[at])):
