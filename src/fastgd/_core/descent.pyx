@@ -1,7 +1,8 @@
 """The loop: the only caller of the rooms beside it."""
 from libc.math cimport INFINITY, NAN, isnan
 
-from .difference cimport CentralDifference, fastgd_seconds
+from .difference cimport CentralDifference
+from .evaluation cimport fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
 from .noise cimport GaussianNoise
 from .objective cimport GRADIENT, VALUE, Objective

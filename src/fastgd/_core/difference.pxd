@@ -1,9 +1,6 @@
+from .evaluation cimport Evaluator
 from .lanes cimport Lanes
-from .objective cimport Block, Objective
-
-
-cdef extern from "clock.h":
-    double fastgd_seconds() noexcept nogil
+from .objective cimport Objective
 
 
 cdef extern from "rows.h":
@@ -18,23 +15,15 @@ cdef extern from "rows.h":
                           Py_ssize_t n) noexcept nogil
 
 
-cdef class CentralDifference:
+cdef class CentralDifference(Evaluator):
     cdef double step          # absolute, or 0 for steps relative to x
     cdef double x_scale
-    cdef double deadline      # no call to the objective begins after it
     cdef bint step_vanishes   # one of those that were fitted into bounds
     cdef double least_step(self) noexcept nogil
     cdef double relative_step(self) noexcept nogil
-    cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
-    cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
-    cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
-                             int want) except -1 nogil
-    cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
-                              Py_ssize_t n) except -1 nogil
     cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n) noexcept nogil
-    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil

@@ -1,5 +1,7 @@
 from typing_extensions import disjoint_base
 
+from .evaluation import Evaluator
+
 @disjoint_base
-class CentralDifference:
+class CentralDifference(Evaluator):
     def __init__(self, step: float = 0.0, x_scale: float = 1.0) -> None: ...

@@ -1,11 +1,23 @@
-"""Gradients by central differences: steps, stencils, and the blocks in which lanes are evaluated."""
-from libc.math cimport INFINITY, isfinite
+"""Gradients by central differences: steps and stencils."""
+from libc.math cimport isfinite
 from libc.stdint cimport uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
+from .evaluation cimport (
+    Evaluator,
+    are_first_lanes,
+    count,
+    may_be_asked,
+    note_fault,
+    note_value,
+    open_block,
+    pad,
+    side_by_side,
+    take_values,
+)
 from .lanes cimport Lanes
-from .objective cimport GRADIENT, VALUE, Block, Objective
-from .stopping cimport EXCEPTION, NONFINITE, RUNNING, STEP_UNDERFLOW, UNBOUNDED
+from .objective cimport VALUE, Objective
+from .stopping cimport NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
@@ -21,17 +33,6 @@ cdef inline double power_of_two_below(double value) noexcept nogil:
     return value
 
 
-cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
-    """Of several faults in one evaluation the lowest Status stands, so that the order of the calls does not matter."""
-    lanes.fault[lane] = min(lanes.fault[lane], status)
-    lanes.any_fault = True
-
-
-cdef inline void note_value(Lanes lanes, Py_ssize_t lane, double value) noexcept nogil:
-    if not isfinite(value):
-        note_fault(lanes, lane, UNBOUNDED if value == -INFINITY else NONFINITE)
-
-
 cdef inline void fit_steps(double x, double lower, double upper, double *h, double *second) noexcept nogil:
     """Offsets h and `second` of a pair of points inside the bounds: h and -h, or h and 2h on the wider side of x."""
     cdef double side, room
@@ -44,89 +45,6 @@ cdef inline void fit_steps(double x, double lower, double upper, double *h, doub
     if x + 2.0 * h[0] > upper or x + 2.0 * h[0] < lower:
         h[0] *= 0.5  # room was rounded up
     second[0] = 2.0 * h[0]
-
-
-cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
-    """Fills n_total columns of a row with copies of its first n."""
-    cdef Py_ssize_t column
-    if n == 1:
-        for column in range(1, n_total):
-            row[column] = row[0]
-        return
-    while n < n_total:
-        memcpy(row + n, row, min(n, n_total - n) * sizeof(double))
-        n *= 2
-
-
-cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
-                    Py_ssize_t n_copies) except -1 nogil:
-    """Fills the block with the points x of n lanes, n_copies times side by side; leaves its padding to `pad`."""
-    cdef Block *block = &lanes.block
-    cdef Py_ssize_t i, column
-    cdef Py_ssize_t *problems = lanes.block_problems
-    cdef double *row
-    lanes.block_lanes = lane_of
-    lanes.n_block_lanes = n
-    lanes.n_block_columns = n_copies * n
-    block.x = lanes.block_x
-    block.n_points = block.stride = n_copies * n
-    block.culprit = -1
-    objective.prepare(block)
-    if not objective.owns_points:
-        block.stride = block.n_points
-    for i in range(block.n_dim):
-        row = block.x + i * block.stride
-        memcpy(row, x + i * lanes.capacity, n * sizeof(double))
-        repeat(row, n, n_copies * n)
-    for column in range(n):
-        problems[column] = lanes.problem[lane_of[column]]
-    for column in range(n, n_copies * n):
-        problems[column] = problems[column - n]
-    for column in range(n_copies * n, block.n_points):
-        problems[column] = problems[0]
-    return 0
-
-
-cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
-    """Makes the columns that are not used copies of live ones of the same problem, so that the user's function is
-    never called at a point that nobody asked for, where it might raise."""
-    cdef Block *block = &lanes.block
-    cdef Py_ssize_t i, column
-    cdef double *row
-    if n_used == block.n_points:
-        return
-    for i in range(block.n_dim):
-        row = block.x + i * block.stride
-        for column in range(n_used, lanes.n_block_columns):
-            row[column] = row[column - n_used]
-        for column in range(lanes.n_block_columns, block.n_points):
-            row[column] = row[0]
-
-
-cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Lanes are listed in ascending order, so that the last one tells."""
-    return lane_of[n - 1] == n - 1
-
-
-cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """The trial points of n lanes as a matrix of n columns: y itself where they are the first n lanes."""
-    cdef Py_ssize_t i, j
-    if are_first_lanes(lane_of, n):
-        return lanes.y
-    for i in range(lanes.n_dim):
-        for j in range(n):
-            lanes.base[i * lanes.capacity + j] = lanes.y[i * lanes.capacity + lane_of[j]]
-    return lanes.base
-
-
-cdef inline bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept nogil:
-    """A function of one point that raises at inf must not be asked there: notes the fault where x is not finite."""
-    cdef Py_ssize_t i
-    for i in range(lanes.n_dim):
-        if not isfinite(x[i]):
-            note_fault(lanes, lane, NONFINITE)
-            return False
-    return True
 
 
 cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
@@ -211,14 +129,6 @@ cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssiz
            n * sizeof(double))
 
 
-cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(n):
-        lanes.f_y[lane_of[j]] = values[j]
-        lanes.known_y[lane_of[j]] |= VALUE
-        note_value(lanes, lane_of[j], values[j])
-
-
 cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:
     """How many groups of n columns go into a call, so that no call is wider than need be."""
     cdef Py_ssize_t most, n_calls
@@ -229,16 +139,7 @@ cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_
     return (n_groups + n_calls - 1) // n_calls
 
 
-cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
-                Py_ssize_t n_gradients) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(n):
-        lanes.nfev[lane_of[j]] += n_values
-        lanes.njev[lane_of[j]] += n_gradients
-        lanes.known_y[lane_of[j]] |= n_gradients * GRADIENT
-
-
-cdef class CentralDifference:
+cdef class CentralDifference(Evaluator):
     """(f(x + h) - f(x - h)) / (2h) in every coordinate.
 
     A positive `step` is taken as it is. Otherwise h is the power of two nearest to eps^(1/3) max(x_scale, |x|), so
@@ -249,7 +150,6 @@ cdef class CentralDifference:
     def __init__(self, double step=0.0, double x_scale=1.0):
         self.step = step
         self.x_scale = x_scale
-        self.deadline = INFINITY
 
     cdef double least_step(self) noexcept nogil:
         return self.step if self.step > 0.0 else RELATIVE_STEP * self.x_scale
@@ -257,81 +157,6 @@ cdef class CentralDifference:
     cdef double relative_step(self) noexcept nogil:
         """Steps grow with |x|: about max(least_step, relative_step |x|)."""
         return 0.0 if self.step > 0.0 else RELATIVE_STEP
-
-    cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
-        """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
-        cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
-        cdef int late = 0
-        if lanes.any_fault:
-            for lane in range(lanes.live):
-                lanes.fault[lane] = RUNNING
-            lanes.any_fault = False
-        if objective.has_gradient:
-            return self.evaluate_as_wanted(lanes, objective)
-        for lane in range(lanes.live):
-            # without a branch: the list that the lane is not in is written, too, and overwritten by the next lane
-            lanes.gradient_lanes[n_gradients] = lanes.value_lanes[n_values] = lane
-            n_gradients += lanes.want[lane] // GRADIENT
-            n_values = lane + 1 - n_gradients
-        if n_values:
-            late = self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE)
-        if n_gradients and not late:
-            late = self.take_differences(lanes, objective, lanes.gradient_lanes, n_gradients)
-        return late
-
-    cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil:
-        """The same for an objective that has gradients of its own: a call for each thing that is wanted."""
-        cdef Py_ssize_t want, lane, n
-        for want in range(VALUE, (VALUE | GRADIENT) + 1):
-            n = 0
-            for lane in range(lanes.live):
-                lanes.gradient_lanes[n] = lane
-                n += lanes.want[lane] == want
-            if n and self.evaluate_points(lanes, objective, lanes.gradient_lanes, n, want):
-                return 1
-        return 0
-
-    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil:
-        """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
-        cdef Block *block = &lanes.block
-        cdef Py_ssize_t column
-        cdef int supplied
-        if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
-            return 0
-        supplied = objective.evaluate(block, want, lanes.block_f, lanes.block_g)
-        if block.n_failed:
-            for column in range(lanes.n_block_columns):
-                if block.failed[column]:
-                    note_fault(lanes, lanes.block_lanes[column % lanes.n_block_lanes], EXCEPTION)
-            memset(block.failed, 0, block.n_points * sizeof(bint))
-            block.n_failed = 0
-        return supplied
-
-    cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
-                             int want) except -1 nogil:
-        """Values, or the objective's own gradients, at the trial points of n lanes; 1 if the time ran out."""
-        cdef Py_ssize_t i, j, lane, supplies_gradients
-        cdef double slope
-        cdef int supplied
-        if lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0]):
-            return 0
-        open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
-        pad(lanes, n)
-        supplied = self.call(lanes, objective, want)
-        supplies_gradients = (supplied & GRADIENT) != 0
-        count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,
-              supplies_gradients)
-        if supplied & VALUE:
-            take_values(lanes, lanes.block_f, lane_of, n)
-        if supplied & GRADIENT:
-            for j in range(n):
-                lane = lane_of[j]
-                for i in range(lanes.n_dim):
-                    slope = lanes.block_g[i * lanes.block.stride + j]
-                    lanes.g_y[i * lanes.capacity + lane] = slope
-                    if not isfinite(slope) or not isfinite(lanes.y[i * lanes.capacity + lane]):
-                        note_fault(lanes, lane, NONFINITE)
-        return supplied == 0
 
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil:

@@ -5,15 +5,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
-__pyx_capi__: dict[str, object]
-
 @final
 class LearningRates:
     def __init__(self, rates: Callable[[int, int], NDArray[np.float64]]) -> None: ...
 
 @disjoint_base
-class Rule: ...
+class Rule:
+    @property
+    def needs_values(self) -> bool: ...
 
+@disjoint_base
 class FixedForm(Rule): ...
 
 @final

@@ -1,0 +1,46 @@
+from libc.math cimport INFINITY, isfinite
+
+from .lanes cimport Lanes
+from .objective cimport Objective
+from .stopping cimport NONFINITE, UNBOUNDED
+
+
+cdef extern from "clock.h":
+    double fastgd_seconds() noexcept nogil
+
+
+cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
+    """Of several faults in one evaluation the lowest Status stands, so that the order of the calls does not matter."""
+    lanes.fault[lane] = min(lanes.fault[lane], status)
+    lanes.any_fault = True
+
+
+cdef inline void note_value(Lanes lanes, Py_ssize_t lane, double value) noexcept nogil:
+    if not isfinite(value):
+        note_fault(lanes, lane, UNBOUNDED if value == -INFINITY else NONFINITE)
+
+
+cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """Lanes are listed in ascending order, so that the last one tells."""
+    return lane_of[n - 1] == n - 1
+
+
+cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
+                    Py_ssize_t n_copies) except -1 nogil
+cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil
+cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+cdef bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept nogil
+cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
+                Py_ssize_t n_gradients) noexcept nogil
+
+
+cdef class Evaluator:
+    cdef double deadline      # no call to the objective begins after it
+    cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
+    cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
+    cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                             int want) except -1 nogil
+    cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                              Py_ssize_t n) except -1 nogil
+    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil

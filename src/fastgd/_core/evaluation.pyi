@@ -1,0 +1,6 @@
+from typing_extensions import disjoint_base
+
+__pyx_capi__: dict[str, object]
+
+@disjoint_base
+class Evaluator: ...
