@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastgd import Difference, Status, maximize, methods, minimize
@@ -244,6 +244,7 @@ def spied(fun, seen):
 
 
 @every_method
+@example((np.zeros(3), np.array([np.inf, 0.0, 0.0]), np.zeros(3)), 1e300, True, True, False)
 @given(box=boxes(), rate=st.sampled_from([None, 1e-3, 0.3, 1e3, 1e9, 1e300]), vectorized=st.booleans(),
        with_gradient=st.booleans(), noise=st.booleans())
 def test_bounds_are_never_left(name, box, rate, vectorized, with_gradient, noise):

@@ -1,5 +1,5 @@
 """Lanes: the problems in work, a column each, in rows of one piece of memory."""
-from libc.math cimport INFINITY, NAN, isfinite
+from libc.math cimport INFINITY, NAN, isfinite, isnan
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
@@ -261,11 +261,15 @@ cdef class Lanes:
                     self.best_g[at] = self.g[at]
 
     cdef void project(self) noexcept nogil:
-        # y = np.clip(y, lower, upper)
+        # y = np.clip(y, lower, upper); a y that is nan is nowhere: the problem ends where it is
         cdef Py_ssize_t i, lane, at
         for i in range(self.n_dim):
             for lane in range(self.live):
                 at = i * self.capacity + lane
+                if isnan(self.y[at]):
+                    self.y[at] = self.x[at]
+                    if self.status[lane] == RUNNING:
+                        self.finish(lane, NONFINITE)
                 self.y[at] = min(max(self.y[at], self.lower[at]), self.upper[at])
 
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil:
