@@ -35,7 +35,7 @@ def solve(name, fun=valley, x0=X0, **options):
 # When a run ends, by the numbers of its trace
 
 def projected_norms(trace, bounds):
-    """max |g|, where of a component that leads outside only the way to the bound counts."""
+    """max |g|, where a component that leads outside from a bound counts as 0."""
     lower, upper = (-np.inf, np.inf) if bounds is None else bounds
     leads_outside = trace.x == np.where(trace.jac > 0, lower, upper)
     return np.where(leads_outside, 0.0, np.abs(trace.jac)).max(axis=1)

@@ -65,7 +65,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     maxiter : int or array_like of the batch's shape, default 1000
         The most iterations of a problem.
     gtol : float or array_like, default 1e-6
-        Stop when no component of the gradient (projected on the bounds) is larger, in units of f per unit of x.
+        Stop when no component of the gradient is larger, in units of f per unit of x; at a bound, those whose descent
+        leads outside do not count.
     xtol : float or array_like, default 0 (off)
         Stop when a step changes no coordinate by more than ``xtol * max(1, abs(x))``.
     ftol : float or array_like, default 0 (off)

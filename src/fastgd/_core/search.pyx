@@ -30,7 +30,8 @@ cdef double SUFFICIENT = 1e-4
 # The short step is taken where it is below this part of the long one, and then the shortest of those two blocks: on a
 # quadratic of condition 1e4 that takes a third of the iterations that long steps alone take.
 cdef double MUCH_SHORTER = 0.8
-# The first step changes a coordinate by 1 at most; later ones by that or this many times the step before.
+# The first step changes a coordinate by 1 at most; later ones by this, or this many times the step before if that was
+# longer than 1.
 cdef double GROWTH = 10.0
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0

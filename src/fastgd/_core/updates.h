@@ -1,5 +1,5 @@
-/* One step of every method along one coordinate: y from x and the gradient g, and what the method remembers, for n lanes
-   side by side. PyTorch's order of operations. */
+/* One step of every method along one coordinate: y from x and the gradient g, and what the method remembers, for n
+   lanes side by side. PyTorch's order of operations. */
 #ifndef FASTGD_UPDATES_H
 #define FASTGD_UPDATES_H
 #include "rows.h"
