@@ -184,9 +184,10 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
 
     What is remembered of the past goes back to the beginning of the block of four iterations before the present one.
 
-    Safeguards: the first search direction has no component above 1, later ones none above 10 max(1, |s|), before they
-    are cut at the bounds; a value may be 4 eps above what the condition of Armijo allows; at a value that is not finite
-    the step is quartered, otherwise it becomes the minimum of a parabola between a tenth and a half of it.
+    Safeguards: the first search direction has no component above 1 (or 6e-6 |x|), later ones none above
+    10 max(1, |s|), before they are cut at the bounds; a value may be 4 eps above what the condition of Armijo allows;
+    at a value that is not finite the step is quartered, otherwise it becomes the minimum of a parabola between a tenth
+    and a half of it.
     """
     x = np.array(x0, dtype=float)
     g, path, values, n_values = slope(x), [x], [fun(x)], 1
@@ -199,7 +200,7 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
         k = len(path) - 1
         recent = slice(max(0, 4 * (k // 4 - 1)), None)
         if k == 0:
-            length = 1 / norm
+            length = max(1, 2.0 ** (-52 / 3) * np.abs(x).max()) / norm
         else:
             s, r = x - path[-2], g - g_before
             squares, products, changes = added(s * s), added(s * r), added(r * r)

@@ -314,7 +314,7 @@ def test_options_that_are_arguments(name):
     method = scipy_method("gd", learning_rate=RATE)
     with pytest.raises(TypeError, match=f"multiple values for (keyword )?argument '{name}'"):
         scipy_minimize(rosenbrock, X0, method=method, options={name: 1})
-    with pytest.raises(TypeError, match=f"multiple values for argument '{name}'"):
+    with pytest.raises(TypeError, match=f"does not take '{name}'"):
         through_scipy(options={name: 1})
 
 
@@ -384,3 +384,14 @@ def test_dual_annealing():
     result = dual_annealing(wells, box, maxiter=20, rng=np.random.default_rng(3),
                             minimizer_kwargs={"method": method, "bounds": box})
     assert result.x == pytest.approx([0.0, 0.0], abs=1e-6)
+
+
+def test_own_bounds_are_those_of_minimize():
+    """Options of scipy_method have fastgd's forms: (lower, upper), not pairs; those of the call come before them."""
+    def fun(x):
+        return ((x - 0.5) ** 2).sum()
+
+    method = scipy_method("gd", bounds=([-1, -1], [0.25, 2]))
+    np.testing.assert_allclose(scipy_minimize(fun, [0.2, 0.2], method=method).x, [0.25, 0.5], atol=1e-6)
+    inside = scipy_minimize(fun, [0.2, 0.2], method=method, bounds=[(0, 1), (0, 0.3)])
+    np.testing.assert_allclose(inside.x, [0.5, 0.3], atol=1e-6)

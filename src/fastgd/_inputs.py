@@ -78,6 +78,12 @@ def as_float(value, name, *, minimum=0.0, below=np.inf, open_below=False):
     return number
 
 
+def as_flag(value, name):
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def as_count(value, name):
     """A positive integer that a float64 holds exactly."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
@@ -110,9 +116,7 @@ def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=Fa
 
 
 def count_per_problem(value, name, points, minimum):
-    """An integer for every problem; None means no limit."""
-    if value is None:
-        value = LARGEST_COUNT
+    """An integer for every problem."""
     if type(value) is int and minimum <= value <= LARGEST_COUNT:
         return repeated(value, np.intp, points)
     array = as_real_array(value, name)

@@ -9,8 +9,10 @@ from ._core.lanes import Sink, Source
 from ._core.noise import GaussianNoise as CoreNoise
 from ._core.update import LearningRates
 from ._inputs import (
+    LARGEST_COUNT,
     as_bounds,
     as_choice,
+    as_flag,
     as_float,
     as_key,
     as_points,
@@ -68,7 +70,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Stop when no component of the gradient is larger, in units of f per unit of x; at a bound, those whose descent
         leads outside do not count.
     xtol : float or array_like, default 0 (off)
-        Stop when a step changes no coordinate by more than ``xtol * max(1, abs(x))``.
+        Stop when a step changes no coordinate by more than ``xtol * max(1, abs(x))``; steps also become short where a
+        schedule fades.
     ftol : float or array_like, default 0 (off)
         Stop when a step decreases f, and by no more than ``ftol * max(1, abs(f))``.
     ftarget : float or array_like, optional
@@ -190,7 +193,7 @@ def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **opt
     run(objective, difference, method.rule(), source, Sink(**numbers),
         rates=_as_schedule(method.learning_rate), noise=_as_core_noise(options["noise"], options["rng"], method),
         values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
-        keep_best=options["keep_best"], maxtime=maxtime, observer=observer,
+        keep_best=as_flag(options["keep_best"], "keep_best"), maxtime=maxtime, observer=observer,
         watched=None if observer is None else observer.watched)
     if maximized:
         numbers["fun"] *= -1.0
@@ -260,7 +263,8 @@ def _as_source(points, bounds, learning_rates, sign, options):
         ftol=per_problem(options["ftol"], "ftol", points),
         ftarget=ftarget,
         maxiter=count_per_problem(options["maxiter"], "maxiter", points, minimum=0),
-        maxfev=count_per_problem(options["maxfev"], "maxfev", points, minimum=1),
+        maxfev=count_per_problem(LARGEST_COUNT if options["maxfev"] is None else options["maxfev"], "maxfev", points,
+                                 minimum=1),
         lower=bounds[0],
         upper=bounds[1],
     )

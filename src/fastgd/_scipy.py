@@ -4,22 +4,22 @@ from functools import partial
 
 import numpy as np
 
-from ._inputs import as_points, one_bound, require_finite, with_suggestions
+from ._inputs import as_choice, as_points, one_bound, require_finite, with_suggestions
 from ._minimize import minimize
 from ._observer import takes_intermediate_result
 
 
 @with_suggestions(minimize)
-def scipy_method(method="gd", **options):
+def scipy_method(name="gd", /, **options):
     """A method for `scipy.optimize.minimize`, and for what calls it: basinhopping, dual_annealing and others.
 
     Parameters
     ----------
-    method : str or an instance of a class in `fastgd.methods`, default "gd"
-        As in `fastgd.minimize`.
+    name : str or an instance of a class in `fastgd.methods`, default "gd"
+        The method, as in `fastgd.minimize`.
     **options
-        Arguments of `fastgd.minimize` such as ``learning_rate``, ``maxiter`` or ``jac``. What is given in the call of
-        `scipy.optimize.minimize`, in its dictionary ``options`` too, comes before them.
+        Arguments of `fastgd.minimize` but `fun`, `x0`, `args` and `method`, in the forms that it takes. What is given
+        in the call of `scipy.optimize.minimize`, in its dictionary ``options`` too, comes before them.
 
     Returns
     -------
@@ -28,8 +28,8 @@ def scipy_method(method="gd", **options):
 
     Raises
     ------
-    TypeError
-        If an option is not one of `fastgd.minimize`.
+    TypeError, ValueError
+        If an option is not one of `fastgd.minimize`, or the method has no such name.
 
     See Also
     --------
@@ -63,7 +63,14 @@ def scipy_method(method="gd", **options):
     >>> result.message
     'Converged: no component of the gradient exceeds gtol.'
     """
-    return partial(run, method, options)
+    from .methods import BY_NAME
+
+    for option in ("fun", "x0", "args", "method"):
+        if option in options:
+            raise TypeError(f"scipy_method() does not take {option!r}: scipy.optimize.minimize passes it")
+    if isinstance(name, str):
+        as_choice(name, "method", tuple(BY_NAME))
+    return partial(run, name, options)
 
 
 def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
@@ -72,10 +79,10 @@ def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=
     from scipy.optimize import OptimizeResult  # type: ignore[import-untyped]
 
     refuse(hess=hess, hessp=hessp, constraints=constraints)
+    if bounds is not None:
+        x0, bounds = as_inside(x0, bounds)
     given = {"jac": jac, "bounds": bounds, "callback": callback, "gtol": tol}
     options = own_options | {name: value for name, value in given.items() if value is not None} | options
-    if options.get("bounds") is not None:
-        x0, options["bounds"] = as_inside(x0, options["bounds"])
     if options.get("callback") is not None:
         options["callback"] = with_scipy_state(options["callback"], OptimizeResult)
     result = minimize(fun, x0, args, method=method, **options)

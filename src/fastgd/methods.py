@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._core import search, update
-from ._inputs import as_float
+from ._inputs import as_flag, as_float
 
 __all__ = ["BY_NAME", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
 
@@ -44,12 +44,6 @@ def positive(value, name):
 
 def below_one(value, name):
     return as_float(value, name, below=1.0)
-
-
-def flag(value, name):
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return value
 
 
 @dataclass(frozen=True)
@@ -115,10 +109,10 @@ class GradientDescent(Method):
     def __post_init__(self):
         if self.is_automatic:
             object.__setattr__(self, "momentum", below_one(self.momentum, "momentum"))
-            if self.momentum or flag(self.nesterov, "nesterov"):
+            if self.momentum or as_flag(self.nesterov, "nesterov"):
                 raise ValueError("learning_rate='auto' goes without momentum: give a rate, such as 0.01")
             return
-        self._check(momentum=below_one, nesterov=flag)
+        self._check(momentum=below_one, nesterov=as_flag)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov=True needs a momentum above 0, such as 0.9")
 
@@ -227,7 +221,7 @@ class RMSprop(Method):
     centered: bool = False
 
     def __post_init__(self):
-        self._check(decay=below_one, eps=positive, momentum=below_one, centered=flag)
+        self._check(decay=below_one, eps=positive, momentum=below_one, centered=as_flag)
 
     def rule(self):
         return update.RMSprop(self.decay, self.eps, self.momentum, self.centered)
@@ -279,7 +273,7 @@ class Adam(Method):
     amsgrad: bool = False
 
     def __post_init__(self):
-        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=flag)
+        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=as_flag)
 
     def rule(self):
         return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, 0.0)
@@ -327,7 +321,7 @@ class AdamW(Method):
     weight_decay: float = 1e-2
 
     def __post_init__(self):
-        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=flag, weight_decay=as_float)
+        self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=as_flag, weight_decay=as_float)
 
     def rule(self):
         return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, self.weight_decay)

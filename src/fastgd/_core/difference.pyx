@@ -51,6 +51,13 @@ cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
     return self.step if self.step > 0.0 else fastgd_rounded_step(x, RELATIVE_STEP, self.x_scale)
 
 
+cdef inline bint contract_side_by_side(CentralDifference self, double *g, const double *x, const double *first,
+                                       const double *second, Py_ssize_t n) noexcept nogil:
+    if self.step > 0.0:
+        return fastgd_quotients(g, first, second, self.step, n)
+    return fastgd_rounded_quotients(g, first, second, x, RELATIVE_STEP, self.x_scale, n)
+
+
 cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
                    const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
@@ -58,12 +65,14 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const doub
     cdef bint finite
     cdef double *g = lanes.g_y + i * lanes.capacity
     x += i * lanes.capacity
-    if lanes.bounded or not are_first_lanes(lane_of, n):
-        finite = contract_each(self, lanes, i, x, first, second, lane_of, n)
-    elif self.step > 0.0:
-        finite = fastgd_quotients(g, first, second, self.step, n)
+    if lanes.bounded:
+        finite = contract_each(lanes, i, first, second, lane_of, n)
+    elif not are_first_lanes(lane_of, n):
+        finite = contract_side_by_side(self, lanes.row, x, first, second, n)
+        for j in range(n):
+            g[lane_of[j]] = lanes.row[j]
     else:
-        finite = fastgd_rounded_quotients(g, first, second, x, RELATIVE_STEP, self.x_scale, n)
+        finite = contract_side_by_side(self, g, x, first, second, n)
     if not finite:
         for j in range(n):
             if not isfinite(g[lane_of[j]]):
@@ -72,16 +81,14 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const doub
                 note_value(lanes, lane_of[j], second[j])
 
 
-cdef bint contract_each(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
-                        const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """The same for lanes that are not side by side, or whose pairs may be one-sided; false if one is not finite."""
+cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const double *second,
+                        const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The same for pairs that may be one-sided; false if one is not finite."""
     cdef Py_ssize_t j, at = i * lanes.capacity
     cdef bint finite = True
     cdef double slope
     for j in range(n):
-        if not lanes.bounded:
-            slope = (first[j] - second[j]) / (2.0 * step_at(self, x[j]))
-        elif lanes.h[at + j] == 0.0:
+        if lanes.h[at + j] == 0.0:
             slope = 0.0
         elif lanes.second[at + j] == -lanes.h[at + j]:
             slope = (first[j] - second[j]) / (2.0 * lanes.h[at + j])

@@ -105,6 +105,7 @@ cdef class Lanes:
     cdef double *h                  # (n_dim, capacity) only where bounded: steps,
     cdef double *second             # (n_dim, capacity) and offsets of the second point of a pair
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
+    cdef double *row                # (capacity,)
     cdef double *norm               # (capacity,) max |projected gradient|
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes

@@ -85,7 +85,7 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded + needs.noise) + 3)
+            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded + needs.noise) + 4)
             + <double>block_width * (4 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
         if n_bytes >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
@@ -152,7 +152,8 @@ cdef class Lanes:
         self.norm = p
         self.gradient_lanes = <Py_ssize_t *>(p + row)
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)
-        p += 3 * row
+        self.row = p + 3 * row
+        p += 4 * row
         self.block_f = p
         self.other_block_f = p + block_width
         self.block_problems = <Py_ssize_t *>(p + 2 * block_width)

@@ -149,7 +149,7 @@ cdef class SpectralGradient(Rule):
         lanes.ask(lane, VALUE)
 
     cdef bint is_stuck(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        """Whether the gradient is no larger than its own error, or nothing has become better for long."""
+        """Whether the last step moved nothing, nothing has become better for long, or rounding hides the gradient."""
         cdef double *least_f = &row(lanes, LEAST_F)[lane]
         cdef double *least_norm = &row(lanes, LEAST_NORM)[lane]
         cdef double *waited = &row(lanes, WAITED)[lane]
@@ -174,6 +174,13 @@ cdef class SpectralGradient(Rule):
                 return False
         return True
 
+    cdef double largest_coordinate(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        cdef Py_ssize_t i
+        cdef double largest = 0.0
+        for i in range(lanes.n_dim):
+            largest = max(largest, fabs(lanes.x[i * lanes.capacity + lane]))
+        return largest
+
     cdef double spectral_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """The inverse of a curvature between the Hessian's least and largest.
 
@@ -186,7 +193,7 @@ cdef class SpectralGradient(Rule):
         cdef double step, short_step, longest
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
-            return min(1.0 / norm, LARGEST)
+            return min(max(1.0, lanes.relative_step * self.largest_coordinate(lanes, lane)) / norm, LARGEST)
         longest = min(min(GROWTH * max(1.0, sqrt(squares)), LARGEST) / norm, LARGEST)
         if not products > 0.0:
             return longest
