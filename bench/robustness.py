@@ -106,12 +106,11 @@ class Problem:
         return np.mean(solved), np.median(nfev)
 
 
-def problems(quick):
+def problems(quick, n_starts):
     """Every function as it is by default, and in 10 dimensions (12 for powell) if it takes them.
 
     easom is left out: it is flat, to the last bit, nearly everywhere inside its bounds.
     """
-    n_starts = 2 if quick else 20
     for function in functions.BY_NAME.values():
         if function is functions.easom or (quick and function.name not in QUICK):
             continue
@@ -139,9 +138,10 @@ def main():
     methods = [*sorted(fastgd.methods.BY_NAME, key=lambda name: name != "gd"), *SCIPY]  # the default first
 
     print_row("share solved, median evaluations", [f"{method:>15}" for method in methods])
-    shares = [print_problem(problem, methods) for problem in problems(quick)]
+    n_starts = 2 if quick else 20
+    shares = [print_problem(problem, methods) for problem in problems(quick, n_starts)]
     print("apart, not in the total:")
-    print_problem(Problem(functions.ill_conditioned_quadratic, 10, 2 if quick else 20, args=(1e6,)), methods)
+    print_problem(Problem(functions.ill_conditioned_quadratic, 10, n_starts, args=(1e6,)), methods)
     totals = np.mean(shares, axis=0)
     print_row("total share", [f"{total:>6.1%}{'':9}" for total in totals])
     print(f"{methods[0]}: at least 95%   {'ok' if totals[0] >= 0.95 else 'MISSED'}")

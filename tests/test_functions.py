@@ -360,3 +360,12 @@ def test_module_is_imported_when_it_is_asked_for():
     subprocess.run([sys.executable, "-c", script], check=True)
     with pytest.raises(AttributeError, match="has no attribute 'function'"):
         fastgd.function  # noqa: B018
+
+
+def test_default_method_solves_nearly_all_of_them():
+    """From two starts on every function, by the criterion of the benchmark; its bar is 95 percent."""
+    from bench.robustness import problems
+
+    shares = [problem.measure("gd")[0] for problem in problems(quick=False, n_starts=2)]
+    assert len(shares) > 40
+    assert np.mean(shares) >= 0.95

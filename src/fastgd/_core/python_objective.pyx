@@ -44,7 +44,7 @@ cdef extern from "Python.h":
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
 # ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py).
-cdef Py_ssize_t BLOCK_BYTES = 1 << 18
+cdef Py_ssize_t BLOCK_BYTES = 1 << 19
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
 cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
