@@ -23,6 +23,8 @@ cdef class CentralDifference(Evaluator):
     cdef double relative_step(self) noexcept nogil
     cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
+    cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                        bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,

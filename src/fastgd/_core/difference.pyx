@@ -1,5 +1,5 @@
 """Gradients by central differences: steps and stencils."""
-from libc.math cimport isfinite
+from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -7,6 +7,7 @@ from .evaluation cimport (
     Evaluator,
     are_first_lanes,
     count,
+    fastgd_seconds,
     may_be_asked,
     note_fault,
     note_value,
@@ -51,11 +52,25 @@ cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
     return self.step if self.step > 0.0 else fastgd_rounded_step(x, RELATIVE_STEP, self.x_scale)
 
 
+cdef inline bint shift(CentralDifference self, double *row, const double *x, double sign, Py_ssize_t n) noexcept nogil:
+    """row = x + sign * step; false if a step may have vanished."""
+    if self.step > 0.0:
+        return fastgd_shift(row, x, sign * self.step, n)
+    return fastgd_shift_rounded(row, x, RELATIVE_STEP, self.x_scale, sign, n)
+
+
 cdef inline bint contract_side_by_side(CentralDifference self, double *g, const double *x, const double *first,
                                        const double *second, Py_ssize_t n) noexcept nogil:
     if self.step > 0.0:
         return fastgd_quotients(g, first, second, self.step, n)
     return fastgd_rounded_quotients(g, first, second, x, RELATIVE_STEP, self.x_scale, n)
+
+
+cdef void note_nonfinite(Lanes lanes, Py_ssize_t lane, double first, double second) noexcept nogil:
+    """A quotient is not finite: because of one of its values, or by overflow."""
+    note_fault(lanes, lane, NONFINITE)
+    note_value(lanes, lane, first)
+    note_value(lanes, lane, second)
 
 
 cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
@@ -76,9 +91,17 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const doub
     if not finite:
         for j in range(n):
             if not isfinite(g[lane_of[j]]):
-                note_fault(lanes, lane_of[j], NONFINITE)
-                note_value(lanes, lane_of[j], first[j])
-                note_value(lanes, lane_of[j], second[j])
+                note_nonfinite(lanes, lane_of[j], first[j], second[j])
+
+
+cdef inline double slope_inside_bounds(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double first,
+                                       double second) noexcept nogil:
+    """The quotient of a pair that may be one-sided; `at` is where its steps stand."""
+    if lanes.h[at] == 0.0:
+        return 0.0
+    if lanes.second[at] == -lanes.h[at]:
+        return (first - second) / (2.0 * lanes.h[at])
+    return (4.0 * first - second - 3.0 * lanes.f_y[lane]) / (2.0 * lanes.h[at])
 
 
 cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const double *second,
@@ -88,12 +111,7 @@ cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const do
     cdef bint finite = True
     cdef double slope
     for j in range(n):
-        if lanes.h[at + j] == 0.0:
-            slope = 0.0
-        elif lanes.second[at + j] == -lanes.h[at + j]:
-            slope = (first[j] - second[j]) / (2.0 * lanes.h[at + j])
-        else:
-            slope = (4.0 * first[j] - second[j] - 3.0 * lanes.f_y[lane_of[j]]) / (2.0 * lanes.h[at + j])
+        slope = slope_inside_bounds(lanes, at + j, lane_of[j], first[j], second[j])
         lanes.g_y[at + lane_of[j]] = slope
         finite &= isfinite(slope)
     return finite
@@ -102,31 +120,27 @@ cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const do
 cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
                          const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block to a point of the stencil: 2i and 2i + 1 are the pair of coordinate i."""
-    cdef Py_ssize_t i = point >> 1
-    cdef double sign = -1.0 if point & 1 else 1.0
+    cdef Py_ssize_t j, i = point >> 1
     cdef double *row = lanes.block.x + i * lanes.block.stride + column
     cdef bint moved
     x += i * lanes.capacity
     if lanes.bounded:
         fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
         moved = not self.step_vanishes
-    elif self.step > 0.0:
-        moved = fastgd_shift(row, x, sign * self.step, n)
     else:
-        moved = fastgd_shift_rounded(row, x, RELATIVE_STEP, self.x_scale, sign, n)
+        moved = shift(self, row, x, -1.0 if point & 1 else 1.0, n)
     if not moved:
-        note_vanished_steps(lanes, i, x, row, lane_of, n)
+        for j in range(n):
+            note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[j], row[j])
 
 
-cdef void note_vanished_steps(Lanes lanes, Py_ssize_t i, const double *x, const double *row,
-                              const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
+                                    double shifted) noexcept nogil:
     """Where x + h == x, unless the coordinate is frozen by its bounds."""
-    cdef Py_ssize_t j
-    for j in range(n):
-        if not isfinite(x[j]):
-            note_fault(lanes, lane_of[j], NONFINITE)
-        elif row[j] == x[j] and not (lanes.bounded and lanes.h[i * lanes.capacity + j] == 0.0):
-            note_fault(lanes, lane_of[j], STEP_UNDERFLOW)
+    if not isfinite(x):
+        note_fault(lanes, lane, NONFINITE)
+    elif shifted == x and not (lanes.bounded and lanes.h[at] == 0.0):
+        note_fault(lanes, lane, STEP_UNDERFLOW)
 
 
 cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
@@ -178,6 +192,8 @@ cdef class CentralDifference(Evaluator):
                 n_values += 1
         if 0 < n_values < n and self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
             return 1
+        if objective.takes_points:
+            return self.take_pairs(lanes, objective, lane_of, n, n_values == n)
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
         if lanes.width == 1:
@@ -224,7 +240,7 @@ cdef class CentralDifference(Evaluator):
             h = lanes.h[i] if lanes.bounded else step_at(self, x[i])
             point[0] = x[i] + h
             if point[0] == x[i]:
-                note_vanished_steps(lanes, i, x + i, point, lane_of, 1)
+                note_vanished_step(lanes, i, lane_of[0], x[i], point[0])
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, 1, with_values + 2 * i, 0)
                 return 1
@@ -237,6 +253,52 @@ cdef class CentralDifference(Evaluator):
             lanes.block.x[i * lanes.block.stride] = x[i]
             contract(self, lanes, i, x, &first, lanes.block_f, lane_of, 1)
         count(lanes, lane_of, 1, with_values + 2 * lanes.n_dim, 1)
+        return 0
+
+    cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                        bint with_values) except -1 nogil:
+        """`evaluate_stencil` for an objective of one point: every lane's point is gathered once, and its coordinates
+        change in place."""
+        cdef Py_ssize_t i, j, n_dim = lanes.n_dim
+        cdef double *x = lanes.block_x  # a block has room for more than these five points
+        cdef double *above = x + n_dim
+        cdef double *below = x + 2 * n_dim
+        cdef double *first = x + 3 * n_dim
+        cdef double *second = x + 4 * n_dim
+        cdef double *slopes = above  # no longer needed then
+        cdef bint moved, finite
+        if with_values and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
+            return 1
+        for j in range(n):
+            if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
+                return 1
+            for i in range(n_dim):
+                x[i] = lanes.y[i * lanes.capacity + lane_of[j]]
+            if lanes.bounded:
+                for i in range(n_dim):
+                    above[i] = x[i] + lanes.h[i * lanes.capacity + j]
+                    below[i] = x[i] + lanes.second[i * lanes.capacity + j]
+                moved = not self.step_vanishes
+            else:
+                moved = shift(self, above, x, 1.0, n_dim)
+                moved &= shift(self, below, x, -1.0, n_dim)
+            if not moved:
+                for i in range(n_dim):
+                    note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], above[i])
+                    note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], below[i])
+            objective.evaluate_pairs(n_dim, x, above, below, first, second)
+            if lanes.bounded:
+                finite = True
+                for i in range(n_dim):
+                    slopes[i] = slope_inside_bounds(lanes, i * lanes.capacity + j, lane_of[j], first[i], second[i])
+                    finite &= isfinite(slopes[i])
+            else:
+                finite = contract_side_by_side(self, slopes, x, first, second, n_dim)
+            for i in range(n_dim):
+                lanes.g_y[i * lanes.capacity + lane_of[j]] = slopes[i]
+                if not finite and not isfinite(slopes[i]):
+                    note_nonfinite(lanes, lane_of[j], first[i], second[i])
+        count(lanes, lane_of, n, 2 * n_dim, 1)
         return 0
 
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,

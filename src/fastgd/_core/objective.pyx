@@ -28,6 +28,8 @@ cdef class Objective:
         How many evaluations of the function one such gradient counts as, besides that of the value.
     owns_points : bool, default False
         Whether `prepare` provides the memory for the points.
+    takes_points : bool, default False
+        Whether differences come from `evaluate_pairs`, which gets one point at a time.
     width : int, default 64
         How many points it likes to get in one call.
     """
@@ -37,6 +39,7 @@ cdef class Objective:
         self.has_gradient = False
         self.gradient_cost = 0
         self.owns_points = False
+        self.takes_points = False
         self.width = 64
 
     cdef int prepare(self, Block *block) except -1 nogil:
@@ -55,3 +58,12 @@ cdef class Objective:
         """
         with gil:
             raise NotImplementedError("a subclass of Objective overrides evaluate")
+
+    cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
+                            double *first, double *second) except -1 nogil:
+        """The values where coordinate i of the point x (n_dim,) is above[i], and where it is below[i], for every i.
+
+        It may change x, and leaves it as it was.
+        """
+        with gil:
+            raise NotImplementedError("an Objective that takes points overrides evaluate_pairs")

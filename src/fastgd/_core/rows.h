@@ -117,4 +117,19 @@ FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *rest
     }
     return !(nonfinite >> 63);
 }
+
+/* A nan that no computation returns: outputs are filled with it, and a compiled function must not leave it there. */
+#define FASTGD_UNWRITTEN 0x7FF4DEADBEEF5EEDu
+
+FASTGD_CLONES static void fastgd_mark_unwritten(double *restrict row, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        row[j] = fastgd_from_bits(FASTGD_UNWRITTEN);
+}
+
+FASTGD_CLONES static int fastgd_is_written(const double *restrict row, ptrdiff_t n) {
+    int64_t unwritten = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        unwritten |= fastgd_bits(row[j]) == FASTGD_UNWRITTEN;
+    return !unwritten;
+}
 #endif

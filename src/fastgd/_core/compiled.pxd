@@ -1,0 +1,39 @@
+from libc.stdint cimport intptr_t
+
+from .objective cimport Block, Objective
+
+ctypedef double (*PointFunction)(int n_dim, double *x) noexcept nogil
+ctypedef double (*PointFunctionWithData)(int n_dim, double *x, void *user_data) noexcept nogil
+# Values f (n_points,), or gradients (n_dim, stride); returns 0 if all went well.
+ctypedef int (*BlockFunction)(intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride, const double *x,
+                              const double *params, double *out, void *user_data) noexcept nogil
+# Both at once.
+ctypedef int (*PairFunction)(intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride, const double *x,
+                             const double *params, double *f, double *g, void *user_data) noexcept nogil
+
+
+cdef class CompiledPoint(Objective):
+    cdef PointFunction function
+    cdef PointFunctionWithData function_with_data  # NULL if there is none
+    cdef void *user_data
+    cdef object owner
+    cdef double sign
+    cdef double *point
+
+
+cdef class CompiledBlock(Objective):
+    cdef BlockFunction value
+    cdef BlockFunction gradient
+    cdef PairFunction pair
+    cdef void *value_data
+    cdef void *gradient_data
+    cdef object owner
+    cdef double sign
+    cdef bint record_errors
+    cdef const double[:, ::1] params   # (n_problems, n_params)
+    cdef double *columns               # (n_params, stride) those of the block
+    cdef Py_ssize_t *problems          # that the columns belong to
+    cdef Py_ssize_t n_columns
+    cdef int select_columns(self, Block *block) except -1 nogil
+    cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil
+    cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil

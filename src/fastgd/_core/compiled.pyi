@@ -1,0 +1,35 @@
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .objective import Objective
+
+@final
+class CompiledPoint(Objective):
+    def __init__(
+        self,
+        address: int,
+        has_user_data: bool,
+        user_data: int,
+        owner: object,
+        n_dim: int,
+        maximize: bool = False,
+        record_errors: bool = False,
+    ) -> None: ...
+
+@final
+class CompiledBlock(Objective):
+    def __init__(
+        self,
+        value: int,
+        gradient: int,
+        pair: int,
+        value_data: int,
+        gradient_data: int,
+        owner: object,
+        n_dim: int,
+        params: NDArray[np.float64] | None = None,
+        maximize: bool = False,
+        record_errors: bool = False,
+    ) -> None: ...

@@ -1,0 +1,220 @@
+"""Objectives that are C functions: of one point, or of a block of points. They run without the GIL."""
+from cython cimport final
+from libc.math cimport NAN
+from libc.stdint cimport intptr_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcmp, memcpy
+
+from .objective cimport GRADIENT, VALUE
+
+cdef extern from "rows.h":
+    void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
+    bint fastgd_is_written(const double *row, Py_ssize_t n) noexcept nogil
+
+# Lanes, and points in a call: as many as keep the rows of ten coordinates in a cache of 32 KiB.
+cdef Py_ssize_t WIDTH = 64
+# Rows end where no vector register is filled in part, so that a value never depends on its neighbours.
+cdef Py_ssize_t WIDTH_STEP = 8
+
+cdef void change_sign(double *row, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        row[j] = -row[j]
+
+
+@final
+cdef class CompiledPoint(Objective):
+    """A C function of one point, at an address; `owner` is kept alive, because the function may be its."""
+
+    def __cinit__(self, uintptr_t address, bint has_user_data, uintptr_t user_data, owner, Py_ssize_t n_dim,
+                  bint maximize=False, bint record_errors=False):
+        if has_user_data:
+            self.function_with_data = <PointFunctionWithData>address
+        else:
+            self.function = <PointFunction>address
+        self.user_data = <void *>user_data
+        self.owner = owner
+        self.sign = -1.0 if maximize else 1.0
+        self.width = WIDTH
+        self.takes_points = True
+        self.point = <double *>malloc(n_dim * sizeof(double))
+        if self.point == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.point)
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        for j in range(block.n_points):
+            for i in range(block.n_dim):
+                self.point[i] = block.x[i * block.stride + j]
+            if self.function_with_data != NULL:
+                f[j] = self.sign * self.function_with_data(<int>block.n_dim, self.point, self.user_data)
+            else:
+                f[j] = self.sign * self.function(<int>block.n_dim, self.point)
+        return VALUE
+
+    cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
+                            double *first, double *second) except -1 nogil:
+        cdef Py_ssize_t i
+        cdef double middle
+        cdef PointFunction function = self.function
+        cdef PointFunctionWithData function_with_data = self.function_with_data
+        for i in range(n_dim):
+            middle = x[i]
+            x[i] = above[i]
+            if function_with_data != NULL:
+                first[i] = self.sign * function_with_data(<int>n_dim, x, self.user_data)
+                x[i] = below[i]
+                second[i] = self.sign * function_with_data(<int>n_dim, x, self.user_data)
+            else:
+                first[i] = self.sign * function(<int>n_dim, x)
+                x[i] = below[i]
+                second[i] = self.sign * function(<int>n_dim, x)
+            x[i] = middle
+        return 0
+
+
+@final
+cdef class CompiledBlock(Objective):
+    """C functions of a block of points, at their addresses (0 where there is none): of values, of gradients, or of
+    both at once. `params` (n_problems, n_params) are the data of each problem."""
+
+    def __cinit__(self, uintptr_t value, uintptr_t gradient, uintptr_t pair, uintptr_t value_data,
+                  uintptr_t gradient_data, owner, Py_ssize_t n_dim, const double[:, ::1] params=None,
+                  bint maximize=False, bint record_errors=False):
+        self.value = <BlockFunction>value
+        self.gradient = <BlockFunction>gradient
+        self.pair = <PairFunction>pair
+        self.value_data = <void *>value_data
+        self.gradient_data = <void *>gradient_data
+        self.owner = owner
+        self.params = params
+        self.sign = -1.0 if maximize else 1.0
+        self.record_errors = record_errors
+        self.width = WIDTH
+        self.has_gradient = gradient != 0 or pair != 0
+
+    def __dealloc__(self):
+        free(self.columns)
+        free(self.problems)
+
+    cdef int prepare(self, Block *block) except -1 nogil:
+        block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
+        return 0
+
+    cdef int select_columns(self, Block *block) except -1 nogil:
+        """Takes the parameters of the problems in the block, a column each; they stay while the problems do."""
+        cdef Py_ssize_t k, j, n = block.n_points, n_params = self.params.shape[1]
+        if n == self.n_columns and not memcmp(self.problems, block.problems, n * sizeof(Py_ssize_t)):
+            return 0
+        if n > self.n_columns:
+            free(self.columns)
+            free(self.problems)
+            self.columns = <double *>malloc(max(n * n_params, 1) * sizeof(double))
+            self.problems = <Py_ssize_t *>malloc(n * sizeof(Py_ssize_t))
+            if self.columns == NULL or self.problems == NULL:
+                with gil:
+                    raise MemoryError
+        memcpy(self.problems, block.problems, n * sizeof(Py_ssize_t))
+        self.n_columns = n
+        for j in range(n):
+            for k in range(n_params):
+                self.columns[k * n + j] = self.params[block.problems[j], k]
+        return 0
+
+    cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil:
+        """The status that the user's function returned; -1 if it left an output unwritten."""
+        cdef intptr_t n_dim = block.n_dim, n = block.n_points, stride = block.stride, n_params = 0
+        cdef Py_ssize_t i
+        cdef int status = 0
+        cdef bint written = True
+        if self.params is not None:
+            self.select_columns(block)
+            n_params = self.params.shape[1]
+        if want & VALUE:
+            fastgd_mark_unwritten(f, n)
+        if want & GRADIENT:
+            for i in range(n_dim):
+                fastgd_mark_unwritten(g + i * stride, n)
+        if self.pair != NULL:
+            status = self.pair(n_dim, n_params, n, stride, block.x, self.columns, f, g, self.value_data)
+        else:
+            if want & VALUE:
+                status = self.value(n_dim, n_params, n, stride, block.x, self.columns, f, self.value_data)
+            if want & GRADIENT and not status:
+                status = self.gradient(n_dim, n_params, n, stride, block.x, self.columns, g, self.gradient_data)
+        if status:
+            return status if status > 0 else 1
+        if want & VALUE:
+            written = fastgd_is_written(f, n)
+        if want & GRADIENT:
+            for i in range(n_dim):
+                written &= fastgd_is_written(g + i * stride, n)
+        return 0 if written else -1
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i
+        cdef int status
+        if self.pair != NULL:
+            want = VALUE | GRADIENT
+        status = self.call(block, want, f, g)
+        if status < 0:
+            with gil:
+                raise RuntimeError("the compiled function returned 0 but left an output unwritten")
+        if status:
+            self.isolate(block, want, f, g, status)
+        if self.sign < 0.0:
+            if want & VALUE:
+                change_sign(f, block.n_points)
+            if want & GRADIENT:
+                for i in range(block.n_dim):
+                    change_sign(g + i * block.stride, block.n_points)
+        return want
+
+    cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil:
+        """After a failure: calls the function for every column by itself, at the block's own width."""
+        cdef Py_ssize_t n = block.n_points, n_dim = block.n_dim, stride = block.stride, i, j, k
+        cdef double *x = block.x
+        cdef const Py_ssize_t *problems = block.problems
+        cdef double *copies = <double *>malloc(n_dim * stride * sizeof(double))
+        cdef Py_ssize_t *numbers = <Py_ssize_t *>malloc(n * sizeof(Py_ssize_t))
+        cdef double *values = <double *>malloc(n * sizeof(double))
+        cdef double *slopes = <double *>malloc(n_dim * stride * sizeof(double))
+        cdef Py_ssize_t first = -1
+        cdef int of_column
+        if copies != NULL and numbers != NULL and values != NULL and slopes != NULL:
+            block.x = copies
+            block.problems = numbers
+            for j in range(n):
+                for k in range(n):
+                    numbers[k] = problems[j]
+                    for i in range(n_dim):
+                        copies[i * stride + k] = x[i * stride + j]
+                of_column = self.call(block, want, values, slopes)
+                if of_column:
+                    block.failed[j] = True
+                    block.n_failed += 1
+                    if first < 0 or problems[j] < problems[first]:
+                        first = j
+                        status = of_column
+                if want & VALUE:
+                    f[j] = NAN if of_column else values[0]
+                if want & GRADIENT:
+                    for i in range(n_dim):
+                        g[i * stride + j] = NAN if of_column else slopes[i * stride]
+            block.x = x
+            block.problems = problems
+        free(copies)
+        free(numbers)
+        free(values)
+        free(slopes)
+        if not self.record_errors or first < 0:
+            block.culprit = first
+            block.n_failed = 0
+            for j in range(n):
+                block.failed[j] = False
+            with gil:
+                raise RuntimeError(f"the compiled function returned status {status}")
+        return 0
