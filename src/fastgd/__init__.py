@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._compiled import compiled
 from ._core.objective import Objective
 from ._gradient import gradient
 from ._minimize import maximize, minimize
@@ -13,8 +14,8 @@ from .result import Result, Status
 if TYPE_CHECKING:
     from . import functions, methods, noise, schedules
 
-__all__ = ["Difference", "Objective", "Result", "Status", "functions", "gradient", "maximize", "methods", "minimize",
-           "noise", "schedules", "scipy_method"]
+__all__ = ["Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "maximize", "methods",
+           "minimize", "noise", "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
 

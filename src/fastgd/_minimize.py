@@ -24,6 +24,7 @@ from ._inputs import (
 )
 from ._objective import as_objective
 from ._observer import Observer
+from ._unraisable import unraisable_as_error
 from .result import Result, Status
 
 
@@ -35,10 +36,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
 
     Parameters
     ----------
-    fun : callable or Objective
+    fun : callable, Objective or compiled function
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
-        An `Objective`, written in Cython, is used as it is.
+        An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
+        `batch_args` and `jac` can be given with it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional
@@ -52,7 +54,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         every problem.
     jac : None, "3-point", Difference, callable or True
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
-        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient.
+        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. That of a
+        compiled function is one, too.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside.
     vectorized : bool or "rows", default False
@@ -112,7 +115,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
 
     See Also
     --------
-    maximize, gradient
+    maximize, gradient, compiled
 
     Examples
     --------
@@ -181,8 +184,9 @@ def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **opt
         require_finite(points, "x0")
     bounds = as_bounds(bounds, points, "x0")
     as_choice(on_error, "on_error", ("raise", "record"))
-    objective, difference = as_objective(fun, points, args, options["jac"], options["vectorized"], options["unpack"],
-                                         options["batch_args"], maximized, on_error == "record")
+    objective, difference, functions = as_objective(
+        fun, points, args, options["jac"], options["vectorized"], options["unpack"], options["batch_args"], maximized,
+        on_error == "record")
     sign = -1.0 if maximized else 1.0
     method, learning_rates = _as_method(options["method"], options["learning_rate"], points)
     source = _as_source(points, bounds, learning_rates, sign, options)
@@ -190,11 +194,13 @@ def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **opt
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     observer = Observer(points, callback, trace, sign) if callback is not None or trace else None
     numbers = _allocate(points)
-    run(objective, difference, method.rule(), source, Sink(**numbers),
-        rates=_as_schedule(method.learning_rate), noise=_as_core_noise(options["noise"], options["rng"], method),
-        values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
-        keep_best=as_flag(options["keep_best"], "keep_best"), maxtime=maxtime, observer=observer,
-        watched=None if observer is None else observer.watched)
+    keep_best = as_flag(options["keep_best"], "keep_best")
+    rates, noise = _as_schedule(method.learning_rate), _as_core_noise(options["noise"], options["rng"], method)
+    with unraisable_as_error(functions, difference):
+        run(objective, difference, method.rule(), source, Sink(**numbers), rates=rates, noise=noise,
+            values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
+            keep_best=keep_best, maxtime=maxtime, observer=observer,
+            watched=None if observer is None else observer.watched)
     if maximized:
         numbers["fun"] *= -1.0
         numbers["jac"] *= -1.0

@@ -1,5 +1,6 @@
 """The user's function as an objective of the core."""
 
+from ._compiled import as_compiled_objective, recognize
 from ._core.difference import CentralDifference
 from ._core.objective import Objective
 from ._core.python_objective import Pointwise, Vectorized
@@ -10,7 +11,7 @@ DEFAULT_DIFFERENCE = Difference()
 
 
 def as_difference(jac):
-    """How to take differences if `jac` says so; None if it is a function or True."""
+    """How to take differences if `jac` says so; None if it is a function, compiled or not, or True."""
     if jac is None:
         return DEFAULT_DIFFERENCE
     if isinstance(jac, Difference):
@@ -18,25 +19,31 @@ def as_difference(jac):
     if isinstance(jac, str):
         as_choice(jac, "jac", ("3-point",))
         return DEFAULT_DIFFERENCE
-    if jac is not True and not callable(jac):
+    if jac is not True and not callable(jac) and recognize(jac) is None:
         raise TypeError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {type(jac).__name__}")
     return None
 
 
-def refuse_options(given):
-    """An Objective is used as it is: what would change how it is called must not be asked for."""
+def refuse_options(fun, given):
+    """Some functions are used as they are: what would change how they are called must not be asked for."""
     refused = [name for name, is_given in given.items() if is_given]
     if refused:
-        raise TypeError(f"fun is a fastgd.Objective, which is used as it is: it does not go with {', '.join(refused)}")
+        raise TypeError(f"fun is a {fun}, which is used as it is: it does not go with {', '.join(refused)}")
 
 
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False):
-    """The core's objective, and how the gradients are taken that it does not supply."""
+    """The core's objective, how the gradients are taken that it does not supply, and the C functions it calls."""
     difference = as_difference(jac)
     args = args if isinstance(args, tuple) else (args,)
-    if isinstance(fun, Objective):
+    own_jac = jac if difference is None else None
+    functions = ()
+    function = recognize(fun)
+    if function is not None:
+        refuse_options("compiled function", {"args": args, "vectorized": vectorized, "unpack": unpack})
+        objective, functions = as_compiled_objective(function, points, own_jac, batch_args, maximize, record_errors)
+    elif isinstance(fun, Objective):
         objective = fun
-        refuse_options({
+        refuse_options("fastgd.Objective", {
             "args": args,
             "batch_args": batch_args,
             "jac": difference is None,
@@ -47,15 +54,21 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
             "on_error='record'": record_errors,
         })
     elif callable(fun):
-        if vectorized is not False and vectorized is not True:
-            as_choice(vectorized, "vectorized", (False, True, "rows"))
-            if unpack:
-                raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
-        kind = Vectorized if vectorized else Pointwise
-        objective = kind(fun, points.n_dim, jac if difference is None else None, args,
-                         as_batch_args(batch_args, points), bool(unpack) or not points.shape, maximize, record_errors,
-                         vectorized == "rows")
+        objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
+                                        record_errors)
     else:
         raise TypeError(f"fun must be callable, got {type(fun).__name__}")
     difference = difference or DEFAULT_DIFFERENCE
-    return objective, CentralDifference(difference.step or 0.0, difference.x_scale)
+    return objective, CentralDifference(difference.step or 0.0, difference.x_scale), functions
+
+
+def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize, record_errors):
+    if jac is not None and recognize(jac) is not None:
+        raise TypeError("jac is a compiled function, and fun a Python function: both must be of one kind")
+    if vectorized is not False and vectorized is not True:
+        as_choice(vectorized, "vectorized", (False, True, "rows"))
+        if unpack:
+            raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+    kind = Vectorized if vectorized else Pointwise
+    return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), bool(unpack) or not points.shape,
+                maximize, record_errors, vectorized == "rows")

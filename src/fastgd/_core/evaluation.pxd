@@ -36,7 +36,7 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
 
 
 cdef class Evaluator:
-    cdef double deadline      # no call to the objective begins after it
+    cdef public double deadline  # no call to the objective begins after it
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,

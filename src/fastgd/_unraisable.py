@@ -1,0 +1,88 @@
+"""Exceptions in callbacks: C functions that are Python functions behind a pointer cannot raise to their caller."""
+
+import sys
+from _thread import RLock, get_ident
+from contextlib import nullcontext
+
+NOTHING = nullcontext()
+CAN_BE_PYTHON = {"ctypes", "cffi", "numba", "scipy"}
+
+_watches = []  # those of all threads, the innermost last
+_lock = RLock()  # a signal's handler may minimize something, too
+
+
+def unraisable_as_error(functions, difference):
+    """A context for a run that calls the functions: what their Python code raises becomes a RuntimeError.
+
+    The run goes on behind such an exception with a meaningless number, until it next looks at the deadline of the
+    difference.
+    """
+    if any(function.origin in CAN_BE_PYTHON for function in functions):
+        return Watch(difference)
+    return NOTHING
+
+
+class Watch:
+    """Remembers the first exception that a callback on this thread could not raise, and ends the run.
+
+    Runs may be nested, or be on several threads at once: whoever comes first puts a hook before that of the
+    interpreter, whoever goes last takes it away.
+    """
+
+    def __init__(self, difference):
+        self.difference = difference
+        self.error = None
+
+    def __enter__(self):
+        self.thread = get_ident()
+        with _lock:
+            if not isinstance(sys.unraisablehook, Hook):
+                sys.unraisablehook = Hook(sys.unraisablehook)
+            _watches.append(self)
+
+    def __exit__(self, kind, raised, traceback):
+        with _lock:
+            _watches.remove(self)
+            if not _watches and isinstance(sys.unraisablehook, Hook):
+                sys.unraisablehook = sys.unraisablehook.previous
+        error, self.error = self.error, None  # it refers to this frame, so there would be a cycle
+        if error is None or (raised is not None and not isinstance(raised, Exception)):
+            return
+        if not isinstance(error, Exception):  # KeyboardInterrupt and SystemExit are not about the function
+            raise error
+        try:
+            raise RuntimeError(f"a compiled function that is a Python callback raised {type(error).__name__}, which "
+                               "it cannot pass on: what it returned is meaningless") from error
+        finally:
+            del error
+
+    def note(self, error):
+        if self.error is None:
+            self.error = error
+        self.difference.deadline = 0.0
+
+
+class Hook:
+    """Takes what is from callbacks in a run on its own thread; all else goes to the previous hook.
+
+    Every installation is an object of its own, so that a hook that somebody has put before it meanwhile, and that
+    chains to it, never chains to itself.
+    """
+
+    def __init__(self, previous):
+        self.previous = previous
+
+    def __call__(self, unraisable):
+        thread = get_ident()
+        watch = next((watch for watch in reversed(_watches.copy()) if watch.thread == thread), None)
+        if watch is not None and is_from_callback(unraisable):
+            watch.note(unraisable.exc_value)
+        else:
+            self.previous(unraisable)
+
+
+def is_from_callback(unraisable):
+    """Whether it was raised to C and not, for example, by a finalizer."""
+    message = unraisable.err_msg or ""
+    return ("ctypes callback" in message or "cffi callback" in message
+            or type(unraisable.object).__module__.partition(".")[0] == "numba")
