@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from struct import calcsize
 from types import FunctionType
@@ -22,6 +21,7 @@ SIGNATURES = {
     _BLOCK.format("f"): ("block", True),
     _BLOCK.format("f, double *g"): ("pair", True),
 }
+SPELLINGS = dict(SIGNATURES)  # with those that were understood so far
 PAIR = next(signature for signature, (form, _) in SIGNATURES.items() if form == "pair")
 
 # The names that C, Cython, NumPy, ctypes, cffi and numba have for the types above: all that are as wide are the same.
@@ -173,9 +173,10 @@ def kind_of(thing):
     By the names of its class, so that no library is imported to find that a function is not of its kind.
     """
     for base in type(thing).__mro__:
-        found = KINDS.get((str(base.__module__).partition(".")[0], base.__name__))
-        if found is not None:
-            return found
+        if base.__name__ in KINDS:
+            package, origin, read = KINDS[base.__name__]
+            if str(base.__module__).partition(".")[0] == package:
+                return origin, read
     return None
 
 
@@ -184,19 +185,18 @@ def form_of(signature, pointer):
     if signature is None:
         raise ValueError(f"the {type(pointer).__name__} does not say how to call the C function: pass "
                          f"fastgd.compiled(pointer, signature=...) with one of {accepted()}")
-    form = forms().get(parse(signature))
+    form = SPELLINGS.get(signature)
+    if form is None:
+        types = parse(signature)
+        form = next((form for known, form in SIGNATURES.items() if parse(known) == types), None)
     if form is None:
         raise ValueError(f"the signature of a C function must be one of {accepted()}\ngot\n    {signature}")
+    SPELLINGS[signature] = form
     return form
 
 
 def accepted():
     return "".join(f"\n    {signature}" for signature in SIGNATURES)
-
-
-@cache
-def forms():
-    return {parse(signature): form for signature, form in SIGNATURES.items()}
 
 
 def parse(signature):
@@ -258,7 +258,7 @@ def read_void_pointer(pointer):
 
 
 def read_cffi(pointer):
-    from _cffi_backend import FFI
+    from _cffi_backend import FFI  # type: ignore[import-untyped]
 
     ffi = FFI()
     kind = ffi.typeof(pointer)
@@ -288,15 +288,16 @@ def read_capsule(capsule):
     return address, name if name is None else name.decode(errors="replace"), context or 0
 
 
+# By the name of the class: where it is from, who makes pointers of it, and the function that reads them.
 KINDS = {
-    ("fastgd", "CompiledFunction"): ("compiled", read_compiled_function),
-    ("_ctypes", "CFuncPtr"): ("ctypes", read_ctypes_function),
-    ("_ctypes", "PyCFuncPtr"): ("ctypes", read_ctypes_function),
-    ("ctypes", "c_void_p"): ("ctypes", read_void_pointer),
-    ("_cffi_backend", "_CDataBase"): ("cffi", read_cffi),
-    ("numba", "CFunc"): ("numba", read_numba),
-    ("scipy", "LowLevelCallable"): ("scipy", read_low_level_callable),
-    ("builtins", "PyCapsule"): ("capsule", read_capsule),
+    "CompiledFunction": ("fastgd", "compiled", read_compiled_function),
+    "CFuncPtr": ("_ctypes", "ctypes", read_ctypes_function),
+    "PyCFuncPtr": ("_ctypes", "ctypes", read_ctypes_function),  # its name in some releases of Python
+    "c_void_p": ("ctypes", "ctypes", read_void_pointer),
+    "_CDataBase": ("_cffi_backend", "cffi", read_cffi),
+    "CFunc": ("numba", "numba", read_numba),
+    "LowLevelCallable": ("scipy", "scipy", read_low_level_callable),
+    "PyCapsule": ("builtins", "capsule", read_capsule),
 }
 
 
@@ -367,4 +368,4 @@ def as_params(batch_args, points):
         return None
     rows = [as_real_array(array, f"batch_args[{number}]").reshape(points.n_problems, prod(array.shape[1:]))
             for number, array in enumerate(arrays)]
-    return np.concatenate(rows, axis=1, dtype=np.float64)
+    return np.ascontiguousarray(np.concatenate(rows, axis=1, dtype=np.float64))  # of Fortran arrays it is one, too

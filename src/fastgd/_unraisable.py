@@ -1,29 +1,29 @@
-"""Exceptions in callbacks: C functions that are Python functions behind a pointer cannot raise to their caller."""
+"""Exceptions in compiled functions that are Python behind a pointer: their caller, in C, does not learn of them."""
 
 import sys
 from _thread import RLock, get_ident
 from contextlib import nullcontext
 
 NOTHING = nullcontext()
-CAN_BE_PYTHON = {"ctypes", "cffi", "numba", "scipy"}
+CAN_RAISE = {"ctypes", "cffi", "numba", "scipy"}  # who makes pointers to Python functions
 
-_watches = []  # those of all threads, the innermost last
+_watches: list["Watch"] = []  # those of all threads, the innermost last
 _lock = RLock()  # a signal's handler may minimize something, too
 
 
 def unraisable_as_error(functions, difference):
-    """A context for a run that calls the functions: what their Python code raises becomes a RuntimeError.
+    """A context for a run that calls the functions: what they raise as Python functions becomes a RuntimeError.
 
     The run goes on behind such an exception with a meaningless number, until it next looks at the deadline of the
     difference.
     """
-    if any(function.origin in CAN_BE_PYTHON for function in functions):
+    if functions and any(function.origin in CAN_RAISE for function in functions):
         return Watch(difference)
     return NOTHING
 
 
 class Watch:
-    """Remembers the first exception that a callback on this thread could not raise, and ends the run.
+    """Remembers what a function called on this thread could not raise, the first if there are several; ends the run.
 
     Runs may be nested, or be on several threads at once: whoever comes first puts a hook before that of the
     interpreter, whoever goes last takes it away.
@@ -45,19 +45,19 @@ class Watch:
             _watches.remove(self)
             if not _watches and isinstance(sys.unraisablehook, Hook):
                 sys.unraisablehook = sys.unraisablehook.previous
-        error, self.error = self.error, None  # it refers to this frame, so there would be a cycle
+        error, self.error = self.error, None
         if error is None or (raised is not None and not isinstance(raised, Exception)):
             return
-        if not isinstance(error, Exception):  # KeyboardInterrupt and SystemExit are not about the function
-            raise error
         try:
-            raise RuntimeError(f"a compiled function that is a Python callback raised {type(error).__name__}, which "
-                               "it cannot pass on: what it returned is meaningless") from error
+            if isinstance(error, Exception):
+                raise RuntimeError(f"the compiled function raised {type(error).__name__}, which C cannot pass on: what "
+                                   "it returned instead is meaningless") from error
+            raise error  # KeyboardInterrupt and SystemExit are not about the function
         finally:
-            del error
+            del error  # its traceback refers to this frame
 
     def note(self, error):
-        if self.error is None:
+        if self.error is None or not isinstance(error, Exception):
             self.error = error
         self.difference.deadline = 0.0
 
@@ -82,7 +82,7 @@ class Hook:
 
 
 def is_from_callback(unraisable):
-    """Whether it was raised to C and not, for example, by a finalizer."""
-    message = unraisable.err_msg or ""
+    """Whether it was raised to C and not, for example, by a finalizer. Each library says so in its own words."""
+    message, culprit = unraisable.err_msg or "", unraisable.object
     return ("ctypes callback" in message or "cffi callback" in message
-            or type(unraisable.object).__module__.partition(".")[0] == "numba")
+            or (isinstance(culprit, str) and culprit.startswith("<numba.")))
