@@ -1,0 +1,1 @@
+CAPSULES: dict[str, object]
