@@ -5,7 +5,6 @@ that both sides computed the same. ``--quick`` runs each once on small sizes, fo
 comparisons (see ``--help``) run only those.
 """
 
-import argparse
 import itertools
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import sys
 import numpy as np
 
 import fastgd
-from bench.timing import best_seconds
+from bench.timing import best_seconds, report, run_comparisons
 from tests import reference
 
 
@@ -23,11 +22,6 @@ def rosenbrock(x):
 
 def rosenbrock_2d(x):
     return 100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2
-
-
-def report(what, ratio, bar):
-    verdict = "" if bar is None else f"   bar {bar:.2f}   {'ok' if ratio <= bar else 'MISSED'}"
-    print(f"{what:<66} {ratio:8.3f}{verdict}", flush=True)
 
 
 def starts(n_problems, n_dim):
@@ -208,19 +202,5 @@ COMPARISONS = {
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m bench.overhead", description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="comparison", choices=[*COMPARISONS, []],
-                        help=", ".join(COMPARISONS))
-    parser.add_argument("--quick", action="store_true", help="check the answers only")
-    options = parser.parse_args()
-    if len(options.names) == 1:
-        COMPARISONS[options.names[0]](options.quick)
-        return
-    for name in options.names or COMPARISONS:
-        command = [sys.executable, "-m", "bench.overhead", name, *(["--quick"] if options.quick else [])]
-        subprocess.run(command, check=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_comparisons("bench.overhead", __doc__, COMPARISONS)

@@ -1,6 +1,12 @@
-"""Timings that can be compared: the sides take turns, in one process, and the best round of each counts."""
+"""Timings that can be compared: the sides take turns, in one process, and the best round of each counts.
 
+Also how a benchmark of several comparisons is run and what it prints.
+"""
+
+import argparse
 import gc
+import subprocess
+import sys
 import time
 
 
@@ -18,3 +24,24 @@ def best_seconds(*functions, rounds=7):
     finally:
         gc.enable()
     return best
+
+
+def report(what, figure, bar=None):
+    """A line with a ratio or another figure, which should not be above the bar."""
+    verdict = "" if bar is None else f"   bar {bar:.2f}   {'ok' if figure <= bar else 'MISSED'}"
+    print(f"{what:<66} {figure:8.3f}{verdict}", flush=True)
+
+
+def run_comparisons(module, doc, comparisons):
+    """The command line of a module: each comparison (a function of `quick`) in a process of its own."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=doc.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="comparison", choices=[*comparisons, []],
+                        help=", ".join(comparisons))
+    parser.add_argument("--quick", action="store_true", help="check the answers only")
+    options = parser.parse_args()
+    if len(options.names) == 1:
+        comparisons[options.names[0]](options.quick)
+        return
+    for name in options.names or comparisons:
+        command = [sys.executable, "-m", module, name, *(["--quick"] if options.quick else [])]
+        subprocess.run(command, check=True)
