@@ -216,14 +216,15 @@ def threads(quick):
     whole = minimized(kernel, x0)
     check(whole, x0)
     n_evaluations = int(whole.nfev.sum())
-    all_calls, half_of_them = kernel_alone(x0[:TILE], n_evaluations), kernel_alone(x0[:TILE], n_evaluations // 2)
+    all_calls = kernel_alone(x0[:TILE], n_evaluations)
+    half_of_them = [kernel_alone(x0[:TILE], n_evaluations // 2) for _ in halves]
     with ThreadPoolExecutor(2) as pool:
 
         def in_two():
             return list(pool.map(lambda half: minimized(kernel, half), halves))
 
         def calls_in_two():
-            return list(pool.map(lambda call: call(), [half_of_them] * 2))
+            return list(pool.map(lambda call: call(), half_of_them))
 
         assert np.array_equal(np.concatenate([result.x for result in in_two()]), whole.x)
         two, one, calls_in_two, calls = best_seconds(in_two, lambda: minimized(kernel, x0), calls_in_two, all_calls,
