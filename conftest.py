@@ -1,14 +1,20 @@
-"""The examples of README.md run as tests, in one namespace; what hypothesis makes up is the same in every run."""
+"""The examples of README.md and docs/ run as tests, a namespace for each page; what hypothesis makes up is the same in
+every run."""
 
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
+from importlib.util import find_spec
 
 from hypothesis import settings
 from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 settings.register_profile("reproducible", deadline=None, derandomize=True)
 settings.register_profile("exploring", deadline=None, max_examples=1000)
 settings.load_profile("reproducible")
 
 parser = PythonCodeBlockParser(doctest_optionflags=ELLIPSIS | NORMALIZE_WHITESPACE)
-pytest_collect_file = Sybil(parsers=[parser], patterns=["README.md"]).pytest()
+pytest_collect_file = Sybil(
+    parsers=[parser, SkipParser()],
+    patterns=["README.md", "docs/*.md"],
+    setup=lambda namespace: namespace.update(has=lambda module: find_spec(module) is not None),
+).pytest()
