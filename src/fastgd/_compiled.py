@@ -332,8 +332,8 @@ def as_compiled_objective(fun, points, jac, batch_args, maximize, record_errors)
         if params is not None:
             raise ValueError("a C function of a point has no parameter for batch_args: they reach those of a block, "
                              "see fastgd.compiled")
-        return CompiledPoint(fun.address, fun.has_user_data, fun.user_data, functions, points.n_dim, maximize,
-                             record_errors), functions
+        return CompiledPoint(fun.address, fun.has_user_data, fun.user_data, functions, points.n_dim,
+                             maximize), functions
     is_pair = fun.form == "pair"
     return CompiledBlock(
         0 if is_pair else fun.address, 0 if gradient is None else gradient.address, fun.address if is_pair else 0,

@@ -1,4 +1,4 @@
-from typing import final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,21 +7,20 @@ from .objective import Objective
 
 @final
 class CompiledPoint(Objective):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         address: int,
         has_user_data: bool,
         user_data: int,
         owner: object,
         n_dim: int,
         maximize: bool = False,
-        record_errors: bool = False,
-    ) -> None: ...
+    ) -> Self: ...
 
 @final
 class CompiledBlock(Objective):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         value: int,
         gradient: int,
         pair: int,
@@ -32,4 +31,4 @@ class CompiledBlock(Objective):
         params: NDArray[np.float64] | None = None,
         maximize: bool = False,
         record_errors: bool = False,
-    ) -> None: ...
+    ) -> Self: ...

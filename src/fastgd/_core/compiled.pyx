@@ -27,7 +27,7 @@ cdef class CompiledPoint(Objective):
     """A C function of one point, at an address; `owner` is kept alive, because the function may be its."""
 
     def __cinit__(self, uintptr_t address, bint has_user_data, uintptr_t user_data, owner, Py_ssize_t n_dim,
-                  bint maximize=False, bint record_errors=False):
+                  bint maximize=False):
         if has_user_data:
             self.function_with_data = <PointFunctionWithData>address
         else:
