@@ -27,7 +27,7 @@ PAIR = next(signature for signature, (form, _) in SIGNATURES.items() if form == 
 # The names that C, Cython, NumPy, ctypes, cffi and numba have for the types above: all that are as wide are the same.
 NAMES = {
     **dict.fromkeys(("double", "float64", "float64_t", "double_t", "npy_double", "npy_float64"), "double"),
-    **dict.fromkeys(("void", "voidptr"), "void"),
+    "void": "void",
     **dict.fromkeys(("int", "intc"), f"int{8 * calcsize('i')}"),
     **dict.fromkeys(("long", "long int"), f"int{8 * calcsize('l')}"),
     **dict.fromkeys(("long long", "long long int", "longlong", "PY_LONG_LONG", "npy_longlong"), "int64"),
@@ -49,7 +49,6 @@ class CompiledFunction:
     has_user_data: bool
     user_data: int  # an address, or 0
     owner: Any  # whatever must stay alive
-    origin: str  # who made the pointer: "ctypes", "cffi", "numba", "capsule"
 
     @property
     def signature(self):
@@ -58,7 +57,7 @@ class CompiledFunction:
 
     def __repr__(self):
         user_data = f", user_data={self.user_data:#x}" if self.has_user_data else ""
-        return f"<fastgd.compiled: {self.form} function, address={self.address:#x}{user_data}, from {self.origin}>"
+        return f"<fastgd.compiled: {self.form} function, address={self.address:#x}{user_data}>"
 
 
 def compiled(pointer, signature=None, user_data=None):
@@ -81,8 +80,8 @@ def compiled(pointer, signature=None, user_data=None):
     Returns
     -------
     CompiledFunction
-        To be passed as `fun` or `jac`. Its fields are ``address``, ``form``, ``has_user_data``, ``user_data``,
-        ``owner`` and ``origin``.
+        To be passed as `fun` or `jac`. Its fields are ``address``, ``form``, ``has_user_data``, ``user_data`` and
+        ``owner``.
 
     Raises
     ------
@@ -138,11 +137,10 @@ def compiled(pointer, signature=None, user_data=None):
     """
     if signature is not None and not isinstance(signature, str):
         raise TypeError(f"signature must be a str, got {type(signature).__name__}")
-    found = kind_of(pointer)
-    if found is None:
+    read = reader_of(pointer)
+    if read is None:
         raise TypeError("a compiled function must be a pointer of ctypes or cffi, a PyCapsule, a "
                         f"scipy.LowLevelCallable or a numba CFunc, got {type(pointer).__name__}")
-    origin, read = found
     address, declared, context = read(pointer)
     if not address:
         raise TypeError(f"a compiled function must not be NULL, got {pointer!r}")
@@ -150,9 +148,7 @@ def compiled(pointer, signature=None, user_data=None):
     data = context if user_data is None else as_data_address(user_data)
     if user_data is not None and not has_user_data:
         raise ValueError("user_data is given, but the compiled function does not take any")
-    if isinstance(pointer, CompiledFunction):
-        origin = pointer.origin
-    return CompiledFunction(address, form, has_user_data, data if has_user_data else 0, (pointer, user_data), origin)
+    return CompiledFunction(address, form, has_user_data, data if has_user_data else 0, (pointer, user_data))
 
 
 def recognize(fun):
@@ -164,19 +160,19 @@ def recognize(fun):
         return None
     if type(fun) is CompiledFunction:
         return fun
-    return None if kind_of(fun) is None else compiled(fun)
+    return None if reader_of(fun) is None else compiled(fun)
 
 
-def kind_of(thing):
-    """Who made a pointer, and the function that reads it; None if it is no pointer.
+def reader_of(thing):
+    """The function that reads pointers of this kind; None if it is no pointer.
 
     By the names of its class, so that no library is imported to find that a function is not of its kind.
     """
     for base in type(thing).__mro__:
         if base.__name__ in KINDS:
-            package, origin, read = KINDS[base.__name__]
+            package, read = KINDS[base.__name__]
             if str(base.__module__).partition(".")[0] == package:
-                return origin, read
+                return read
     return None
 
 
@@ -206,14 +202,14 @@ def parse(signature):
     "float64(int32, CPointer(float64))".
     """
     text = signature.replace("__pyx_t_5numpy_", "")  # Cython's names for what it knows of NumPy
-    text = re.sub(r"CPointer\(([^()]*)\)", r"\1 *", text)
+    text = re.sub(r"\bvoidptr\b", "void *", re.sub(r"CPointer\(([^()]*)\)", r"\1 *", text))  # numba's
     match = re.fullmatch(r"([^()]+)(?:\(\s*\*\s*\w*\s*\))?\s*\(([^()]*)\)\s*;?\s*", text)
     return match and tuple(parse_declaration(part) for part in (match[1], *match[2].split(",")))
 
 
 def parse_declaration(text):
     """The type of "const double *x", with or without the name."""
-    words = re.findall(r"\w+|\S", re.sub(r"\[\s*\w*\s*\]", "*", text).replace("voidptr", "void *"))
+    words = re.findall(r"\w+|\S", re.sub(r"\[\s*\w*\s*\]", "*", text))
     pointers = "*" * words.count("*")
     words = [word for word in words if word not in ("*", "const", "restrict", "__restrict", "__restrict__")]
     known = NAMES.get(" ".join(words))
@@ -288,16 +284,15 @@ def read_capsule(capsule):
     return address, name if name is None else name.decode(errors="replace"), context or 0
 
 
-# By the name of the class: where it is from, who makes pointers of it, and the function that reads them.
+# By the name of the class: the package that it is from, and the function that reads its instances.
 KINDS = {
-    "CompiledFunction": ("fastgd", "compiled", read_compiled_function),
-    "CFuncPtr": ("_ctypes", "ctypes", read_ctypes_function),
-    "PyCFuncPtr": ("_ctypes", "ctypes", read_ctypes_function),  # its name in some releases of Python
-    "c_void_p": ("ctypes", "ctypes", read_void_pointer),
-    "_CDataBase": ("_cffi_backend", "cffi", read_cffi),
-    "CFunc": ("numba", "numba", read_numba),
-    "LowLevelCallable": ("scipy", "scipy", read_low_level_callable),
-    "PyCapsule": ("builtins", "capsule", read_capsule),
+    "CompiledFunction": ("fastgd", read_compiled_function),
+    "CFuncPtr": ("_ctypes", read_ctypes_function),
+    "c_void_p": ("ctypes", read_void_pointer),
+    "_CDataBase": ("_cffi_backend", read_cffi),
+    "CFunc": ("numba", read_numba),
+    "LowLevelCallable": ("scipy", read_low_level_callable),
+    "PyCapsule": ("builtins", read_capsule),
 }
 
 

@@ -5,7 +5,6 @@ from _thread import RLock, get_ident
 from contextlib import nullcontext
 
 NOTHING = nullcontext()
-CAN_RAISE = {"ctypes", "cffi", "numba", "scipy"}  # who makes pointers to Python functions
 
 _watches: list["Watch"] = []  # those of all threads, the innermost last
 _lock = RLock()  # a signal's handler may minimize something, too
@@ -17,9 +16,7 @@ def unraisable_as_error(functions, difference):
     The run goes on behind such an exception with a meaningless number, until it next looks at the deadline of the
     difference.
     """
-    if functions and any(function.origin in CAN_RAISE for function in functions):
-        return Watch(difference)
-    return NOTHING
+    return Watch(difference) if functions else NOTHING
 
 
 class Watch:
