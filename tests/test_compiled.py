@@ -3,8 +3,10 @@
 import ctypes
 import gc
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -774,3 +776,20 @@ def test_same_answers_on_several_threads(library):
     with ThreadPoolExecutor(4) as pool:
         for result in pool.map(lambda fun: minimize(fun, STARTS), [library.point, library.block] * 4):
             assert_same(result, expected)
+
+
+def test_interrupt_ends_a_run():
+    """Ctrl-C reaches a run that would not end by itself and never enters Python."""
+    program = ("import fastgd, numpy\nprint('begins', flush=True)\n"
+               "fastgd.minimize(fastgd.functions.sphere.compiled, numpy.ones((100, 3)), learning_rate=1e-12, gtol=0, "
+               "maxiter=10**12)")
+    with subprocess.Popen([sys.executable, "-c", program], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == "begins\n"
+            time.sleep(0.2)  # the run has begun by then; if not, the interrupt comes a moment earlier
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert errors.rstrip().endswith("KeyboardInterrupt")
