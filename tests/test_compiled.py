@@ -340,7 +340,7 @@ def test_nothing_else_is_recognized(thing):
 def test_recognition_imports_nothing():
     script = ("import fastgd, sys; before = set(sys.modules)\n"
               "fastgd.minimize(lambda x: x[0] * x[0], [1.0])\n"
-              "fastgd._compiled.recognize(fastgd)\n"
+              "import fastgd._compiled; fastgd._compiled.recognize(fastgd)\n"
               "print(*(set(sys.modules) - before))")
     names = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
     assert not {name.partition(".")[0] for name in names} & {"ctypes", "_ctypes", "scipy", "numba", "cffi"}

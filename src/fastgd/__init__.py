@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ._compiled import compiled
 from ._core.objective import Objective
 from ._gradient import gradient
 from ._minimize import maximize, minimize
@@ -13,6 +12,7 @@ from .result import Result, Status
 
 if TYPE_CHECKING:
     from . import functions, methods, noise, schedules
+    from ._compiled import compiled
 
 __all__ = ["Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "maximize", "methods",
            "minimize", "noise", "schedules", "scipy_method"]
@@ -21,6 +21,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name):
+    if name == "compiled":
+        return import_module("._compiled", __name__).compiled
     if name in ("functions", "methods", "noise", "schedules"):  # at first use: dataclasses take long to import
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

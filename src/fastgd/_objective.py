@@ -1,6 +1,7 @@
 """The user's function as an objective of the core."""
 
-from ._compiled import as_compiled_objective, recognize
+from types import FunctionType
+
 from ._core.difference import CentralDifference
 from ._core.objective import Objective
 from ._core.python_objective import Pointwise, Vectorized
@@ -24,6 +25,15 @@ def as_difference(jac):
     return None
 
 
+def recognize(thing):
+    """A CompiledFunction if that is what `thing` is, in whatever guise; what knows them all is imported for others."""
+    if type(thing) is FunctionType or isinstance(thing, Objective):
+        return None
+    from . import _compiled
+
+    return _compiled.recognize(thing)
+
+
 def refuse_options(fun, given):
     """Some functions are used as they are: what would change how they are called must not be asked for."""
     refused = [name for name, is_given in given.items() if is_given]
@@ -39,6 +49,8 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
     functions = ()
     function = recognize(fun)
     if function is not None:
+        from ._compiled import as_compiled_objective
+
         refuse_options("compiled function", {"args": args, "vectorized": vectorized, "unpack": unpack})
         objective, functions = as_compiled_objective(function, points, own_jac, batch_args, maximize, record_errors)
     elif isinstance(fun, Objective):
