@@ -206,7 +206,7 @@ cdef class SpectralGradient(Rule):
         return min(step, longest)
 
     cdef void measure_steps(self, Lanes lanes) noexcept nogil:
-        """SQUARES and PRODUCTS of every lane at an iterate, where y and g_y are still those of the one before."""
+        """SQUARES, PRODUCTS and CHANGES of every lane at an iterate, where y and g_y are those of the one before."""
         cdef Py_ssize_t i, lane, at
         for lane in range(lanes.live):
             row(lanes, SQUARES)[lane] = row(lanes, PRODUCTS)[lane] = row(lanes, CHANGES)[lane] = 0.0
