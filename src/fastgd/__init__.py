@@ -13,9 +13,10 @@ from .result import Result, Status
 if TYPE_CHECKING:
     from . import functions, methods, noise, schedules
     from ._compiled import compiled
+    from ._jit.jitted import jit
 
-__all__ = ["Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "maximize", "methods",
-           "minimize", "noise", "schedules", "scipy_method"]
+__all__ = ["Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "jit", "maximize",
+           "methods", "minimize", "noise", "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,8 @@ __version__ = "0.1.0"
 def __getattr__(name):
     if name == "compiled":
         return import_module("._compiled", __name__).compiled
+    if name == "jit":
+        return import_module("._jit.jitted", __name__).jit
     if name in ("functions", "methods", "noise", "schedules"):  # at first use: dataclasses take long to import
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

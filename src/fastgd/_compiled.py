@@ -322,7 +322,7 @@ def as_compiled_objective(fun, points, jac, batch_args, maximize, record_errors)
     """
     gradient = as_compiled_gradient(fun, jac)
     functions = (fun,) if gradient is None else (fun, gradient)
-    params = as_params(batch_args, points)
+    params = as_params(as_batch_args(batch_args, points), points)
     if fun.form == "point":
         if params is not None:
             raise ValueError("a C function of a point has no parameter for batch_args: they reach those of a block, "
@@ -356,9 +356,8 @@ def as_compiled_gradient(fun, jac):
     return gradient
 
 
-def as_params(batch_args, points):
+def as_params(arrays, points):
     """The numbers of each problem as a row: the slice of each array in C order, one array after another."""
-    arrays = as_batch_args(batch_args, points)
     if not arrays:
         return None
     rows = [as_real_array(array, f"batch_args[{number}]").reshape(points.n_problems, prod(array.shape[1:]))

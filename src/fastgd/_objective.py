@@ -18,8 +18,8 @@ def as_difference(jac):
     if isinstance(jac, Difference):
         return jac
     if isinstance(jac, str):
-        as_choice(jac, "jac", ("3-point",))
-        return DEFAULT_DIFFERENCE
+        as_choice(jac, "jac", ("3-point", "exact"))
+        return DEFAULT_DIFFERENCE if jac == "3-point" else None
     if jac is not True and not callable(jac) and recognize(jac) is None:
         raise TypeError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {type(jac).__name__}")
     return None
@@ -46,6 +46,17 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
     difference = as_difference(jac)
     args = args if isinstance(args, tuple) else (args,)
     own_jac = jac if difference is None else None
+    if is_jitted(fun):
+        refuse_options("jitted function, whose options are those of fastgd.jit", {
+            "vectorized": vectorized,
+            "unpack": unpack,
+        })
+        objective = fun.objective(points, args, own_jac, batch_args, maximize, record_errors)
+        if objective is not None:
+            return objective, as_core_difference(difference), ()
+        fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack
+    if isinstance(own_jac, str):
+        raise ValueError("jac='exact' takes a function made by fastgd.jit")
     functions = ()
     function = recognize(fun)
     if function is not None:
@@ -70,8 +81,17 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
                                         record_errors)
     else:
         raise TypeError(f"fun must be callable, got {type(fun).__name__}")
+    return objective, as_core_difference(difference), functions
+
+
+def as_core_difference(difference):
     difference = difference or DEFAULT_DIFFERENCE
-    return objective, CentralDifference(difference.step or 0.0, difference.x_scale), functions
+    return CentralDifference(difference.step or 0.0, difference.x_scale)
+
+
+def is_jitted(thing):
+    """Whether it is what fastgd.jit makes, which is imported for that alone."""
+    return type(thing).__module__ == "fastgd._jit.jitted" and type(thing).__name__ == "Jitted"
 
 
 def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize, record_errors):

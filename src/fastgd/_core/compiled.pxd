@@ -10,6 +10,10 @@ ctypedef int (*BlockFunction)(intptr_t n_dim, intptr_t n_params, intptr_t n_poin
 # Both at once.
 ctypedef int (*PairFunction)(intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride, const double *x,
                              const double *params, double *f, double *g, void *user_data) noexcept nogil
+# Differences f(x + h) - f(x - h) in every coordinate.
+ctypedef int (*DifferenceFunction)(intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride,
+                                   const double *x, const double *params, const double *h, double *out,
+                                   void *user_data) noexcept nogil
 
 
 cdef class CompiledPoint(Objective):
@@ -25,6 +29,7 @@ cdef class CompiledBlock(Objective):
     cdef BlockFunction value
     cdef BlockFunction gradient
     cdef PairFunction pair
+    cdef DifferenceFunction differences
     cdef void *value_data
     cdef void *gradient_data
     cdef object owner
@@ -34,6 +39,8 @@ cdef class CompiledBlock(Objective):
     cdef double *columns               # (n_params, stride) those of the block
     cdef Py_ssize_t *problems          # that the columns belong to
     cdef Py_ssize_t n_columns
+    cdef Py_ssize_t stride             # of the columns
+    cdef Py_ssize_t room               # for so many columns
     cdef int select_columns(self, Block *block) except -1 nogil
     cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil
     cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil

@@ -31,4 +31,5 @@ class CompiledBlock(Objective):
         params: NDArray[np.float64] | None = None,
         maximize: bool = False,
         record_errors: bool = False,
+        differences: int = 0,
     ) -> Self: ...

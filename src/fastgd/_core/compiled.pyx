@@ -79,11 +79,11 @@ cdef class CompiledPoint(Objective):
 @final
 cdef class CompiledBlock(Objective):
     """C functions of a block of points, at their addresses (0 where there is none): of values, of gradients, or of
-    both at once. `params` (n_problems, n_params) are the data of each problem."""
+    both at once; or of values and of differences. `params` (n_problems, n_params) are the data of each problem."""
 
     def __cinit__(self, uintptr_t value, uintptr_t gradient, uintptr_t pair, uintptr_t value_data,
                   uintptr_t gradient_data, owner, Py_ssize_t n_dim, const double[:, ::1] params=None,
-                  bint maximize=False, bint record_errors=False):
+                  bint maximize=False, bint record_errors=False, uintptr_t differences=0):
         self.value = <BlockFunction>value
         self.gradient = <BlockFunction>gradient
         self.pair = <PairFunction>pair
@@ -95,6 +95,8 @@ cdef class CompiledBlock(Objective):
         self.record_errors = record_errors
         self.width = WIDTH
         self.has_gradient = gradient != 0 or pair != 0
+        self.differences = <DifferenceFunction>differences
+        self.has_differences = differences != 0
 
     def __dealloc__(self):
         free(self.columns)
@@ -106,22 +108,26 @@ cdef class CompiledBlock(Objective):
 
     cdef int select_columns(self, Block *block) except -1 nogil:
         """Takes the parameters of the problems in the block, a column each; they stay while the problems do."""
-        cdef Py_ssize_t k, j, n = block.n_points, n_params = self.params.shape[1]
-        if n == self.n_columns and not memcmp(self.problems, block.problems, n * sizeof(Py_ssize_t)):
+        cdef Py_ssize_t k, j, n = block.n_points, stride = block.stride, n_params = self.params.shape[1]
+        if n == self.n_columns and stride == self.stride and not memcmp(self.problems, block.problems,
+                                                                        n * sizeof(Py_ssize_t)):
             return 0
-        if n > self.n_columns:
+        if stride > self.room:
             free(self.columns)
             free(self.problems)
-            self.columns = <double *>malloc(max(n * n_params, 1) * sizeof(double))
-            self.problems = <Py_ssize_t *>malloc(n * sizeof(Py_ssize_t))
+            self.room = 0
+            self.columns = <double *>malloc(max(stride * n_params, 1) * sizeof(double))
+            self.problems = <Py_ssize_t *>malloc(stride * sizeof(Py_ssize_t))
             if self.columns == NULL or self.problems == NULL:
                 with gil:
                     raise MemoryError
+            self.room = stride
         memcpy(self.problems, block.problems, n * sizeof(Py_ssize_t))
         self.n_columns = n
+        self.stride = stride
         for j in range(n):
             for k in range(n_params):
-                self.columns[k * n + j] = self.params[block.problems[j], k]
+                self.columns[k * stride + j] = self.params[block.problems[j], k]
         return 0
 
     cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil:
@@ -172,6 +178,23 @@ cdef class CompiledBlock(Objective):
                 for i in range(block.n_dim):
                     change_sign(g + i * block.stride, block.n_points)
         return want
+
+    cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil:
+        cdef intptr_t n_params = 0
+        cdef Py_ssize_t i
+        cdef int status
+        if self.params is not None:
+            self.select_columns(block)
+            n_params = self.params.shape[1]
+        status = self.differences(block.n_dim, n_params, block.n_points, block.stride, block.x, self.columns, h, out,
+                                  self.value_data)
+        if status:
+            with gil:
+                raise RuntimeError(f"the compiled differences returned status {status}")
+        if self.sign < 0.0:
+            for i in range(block.n_dim):
+                change_sign(out + i * block.stride, block.n_points)
+        return 0
 
     cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil:
         """After a failure: calls the function for every column by itself, at the block's own width."""

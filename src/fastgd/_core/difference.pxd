@@ -6,6 +6,10 @@ from .objective cimport Objective
 cdef extern from "rows.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     double fastgd_rounded_step(double x, double factor, double x_scale) noexcept nogil
+    bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_steps(double *h, const double *x, double step, Py_ssize_t n) noexcept nogil
+    bint fastgd_divide_by_rounded(double *g, const double *h, Py_ssize_t n) noexcept nogil
+    bint fastgd_divide(double *g, const double *h, Py_ssize_t n) noexcept nogil
     bint fastgd_shift_rounded(double *out, const double *x, double factor, double x_scale, double sign,
                               Py_ssize_t n) noexcept nogil
     bint fastgd_shift(double *out, const double *x, double step, Py_ssize_t n) noexcept nogil
@@ -27,5 +31,10 @@ cdef class CentralDifference(Evaluator):
                         bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
+    cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                                  Py_ssize_t n) except -1 nogil
+    cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef int take_again(self, Lanes lanes, Objective objective, Py_ssize_t i, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n) noexcept nogil

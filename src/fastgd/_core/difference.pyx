@@ -192,6 +192,10 @@ cdef class CentralDifference(Evaluator):
                 n_values += 1
         if 0 < n_values < n and self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
             return 1
+        if objective.has_differences:
+            if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
+                return 1
+            return self.take_own_differences(lanes, objective, lane_of, n)
         if objective.takes_points:
             return self.take_pairs(lanes, objective, lane_of, n, n_values == n)
         # the values gathered other points; where x was gathered, it was overwritten
@@ -336,4 +340,109 @@ cdef class CentralDifference(Evaluator):
             lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
             start = stop
         count(lanes, lane_of, n, n_groups, 1)
+        return 0
+
+    cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                                  Py_ssize_t n) except -1 nogil:
+        """`evaluate_stencil` for an objective that takes the differences itself, in blocks made of the lanes' own rows.
+
+        Where they are of no use, because a pair is one-sided or the difference is not finite, values are taken again.
+        """
+        cdef double *x = <double *>side_by_side(lanes, lane_of, n)
+        cdef double *out = lanes.g_y if are_first_lanes(lane_of, n) else lanes.block_g
+        cdef Py_ssize_t i, j, at, n_again, stride = lanes.capacity
+        cdef double *g
+        cdef bint finite
+        if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
+            return 1
+        self.set_steps(lanes, x, lane_of, n)
+        lanes.block.x = x
+        lanes.block.stride = stride
+        lanes.block.culprit = -1
+        lanes.block_lanes = lane_of
+        lanes.n_block_lanes = lanes.n_block_columns = n
+        lanes.block.n_points = (n + 7) // 8 * 8
+        for j in range(lanes.block.n_points):
+            lanes.block_problems[j] = lanes.problem[lane_of[j if j < n else 0]]
+        for i in range(lanes.n_dim):
+            for j in range(n, lanes.block.n_points):
+                x[i * stride + j] = x[i * stride]
+                lanes.h[i * stride + j] = lanes.h[i * stride]
+        objective.evaluate_differences(&lanes.block, lanes.h, out)
+        for i in range(lanes.n_dim):
+            at = i * stride
+            g = out + at
+            if lanes.bounded or self.step > 0.0:
+                finite = fastgd_divide(g, lanes.h + at, n)
+            else:
+                finite = fastgd_divide_by_rounded(g, lanes.h + at, n)
+            n_again = 0
+            if lanes.bounded or not finite:
+                for j in range(n):
+                    lanes.columns[n_again] = j
+                    if lanes.bounded and lanes.h[at + j] == 0.0:
+                        g[j] = 0.0
+                    n_again += not isfinite(g[j]) or lanes.bounded and lanes.second[at + j] != -lanes.h[at + j]
+            if out != lanes.g_y:
+                for j in range(n):
+                    lanes.g_y[at + lane_of[j]] = g[j]
+            if n_again and self.take_again(lanes, objective, i, lane_of, n_again):
+                return 1
+        count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
+        return 0
+
+    cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+        """Fills h for n points, if `fit_into_bounds` has not, and notes where a step vanishes."""
+        cdef Py_ssize_t i, j, at
+        cdef bint moved
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity
+            if lanes.bounded:
+                moved = not self.step_vanishes
+            elif self.step > 0.0:
+                moved = fastgd_steps(lanes.h + at, x + at, self.step, n)
+            else:
+                moved = fastgd_rounded_steps(lanes.h + at, x + at, RELATIVE_STEP, self.x_scale, n)
+            if not moved:
+                for j in range(n):
+                    note_vanished_step(lanes, at + j, lane_of[j], x[at + j], x[at + j] + lanes.h[at + j])
+                    note_vanished_step(lanes, at + j, lane_of[j], x[at + j], x[at + j] + (
+                        lanes.second[at + j] if lanes.bounded else -lanes.h[at + j]))
+
+    cdef int take_again(self, Lanes lanes, Objective objective, Py_ssize_t i, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil:
+        """Coordinate i of the gradients by values, in the first n of the `columns`; 1 if the time ran out."""
+        cdef Py_ssize_t j, k, lane, at = i * lanes.capacity
+        cdef double h, slope
+        cdef const double *first
+        cdef double *row
+        for j in range(n):
+            lanes.value_lanes[j] = lane_of[lanes.columns[j]]
+        open_block(lanes, objective, lanes.y, lanes.value_lanes, n, 1)
+        for k in range(lanes.n_dim):
+            for j in range(n):
+                lanes.block.x[k * lanes.block.stride + j] = lanes.y[k * lanes.capacity + lanes.value_lanes[j]]
+        row = lanes.block.x + i * lanes.block.stride
+        for j in range(n):
+            row[j] = lanes.y[at + lanes.value_lanes[j]] + lanes.h[at + lanes.columns[j]]
+        pad(lanes, n)
+        if not self.call(lanes, objective, VALUE):
+            return 1
+        first = lanes.block_f
+        lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+        for j in range(n):
+            h = lanes.h[at + lanes.columns[j]]
+            row[j] = lanes.y[at + lanes.value_lanes[j]] + (lanes.second[at + lanes.columns[j]] if lanes.bounded else -h)
+        pad(lanes, n)
+        if not self.call(lanes, objective, VALUE):
+            return 1
+        for j in range(n):
+            lane = lanes.value_lanes[j]
+            if lanes.bounded:
+                slope = slope_inside_bounds(lanes, at + lanes.columns[j], lane, first[j], lanes.block_f[j])
+            else:
+                slope = (first[j] - lanes.block_f[j]) / (2.0 * lanes.h[at + lanes.columns[j]])
+            lanes.g_y[at + lane] = slope
+            if not isfinite(slope):
+                note_nonfinite(lanes, lane, first[j], lanes.block_f[j])
         return 0

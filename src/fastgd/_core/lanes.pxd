@@ -102,17 +102,18 @@ cdef class Lanes:
     cdef Py_ssize_t *status
 
     # scratch of an evaluation
-    cdef double *h                  # (n_dim, capacity) only where bounded: steps,
-    cdef double *second             # (n_dim, capacity) and offsets of the second point of a pair
+    cdef double *h                  # (n_dim, capacity) steps, where bounded or the objective has differences; where
+    cdef double *second             # (n_dim, capacity) bounded also offsets of the second point of a pair
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
     cdef double *norm               # (capacity,) max |projected gradient|
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
+    cdef Py_ssize_t *columns        # (capacity,) of a list of lanes, those to be looked at again
     cdef double *block_x
     cdef double *block_f            # (width of a block,)
     cdef double *other_block_f      # of the call before
-    cdef double *block_g
+    cdef double *block_g            # (n_dim, width of a block) of an objective with gradients or differences
     cdef Py_ssize_t *block_problems
     cdef Block block                # the one in evaluation: column c is of lane block_lanes[c % n_block_lanes],
     cdef const Py_ssize_t *block_lanes

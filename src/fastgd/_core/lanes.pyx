@@ -71,7 +71,7 @@ cdef class Lanes:
         blocks of the width it likes, filled with the points of their stencils."""
         cdef Py_ssize_t block_width = 1
         cdef double n_bytes
-        if capacity > 1:
+        if capacity > 1 or objective.has_differences:  # which come in blocks that are the lanes themselves
             capacity = (capacity + 7) // 8 * 8
         if objective.width > 1:
             block_width = max(objective.width, capacity) + MOST_PADDING
@@ -85,8 +85,10 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + n_dim * (1 + 2 * needs.bounded + needs.noise) + 4)
-            + <double>block_width * (4 + n_dim * ((not objective.owns_points) + objective.has_gradient)) + 8)
+            <double>capacity * (self.n_rows + self.n_counter_rows + 5 + n_dim * (
+                1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise))
+            + <double>block_width * (4 + n_dim * (
+                (not objective.owns_points) + (objective.has_gradient or objective.has_differences))) + 8)
         if n_bytes >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
         self.slab = <double *>malloc(<size_t>n_bytes)
@@ -142,18 +144,21 @@ cdef class Lanes:
         # scratch
         self.base = p
         p += rows
-        if needs.bounded:
+        if needs.bounded or objective.has_differences:
             self.h = p
-            self.second = p + rows
-            p += 2 * rows
+            p += rows
+        if needs.bounded:
+            self.second = p
+            p += rows
         if needs.noise:
             self.noisy_g = p
             p += rows
         self.norm = p
         self.gradient_lanes = <Py_ssize_t *>(p + row)
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)
-        self.row = p + 3 * row
-        p += 4 * row
+        self.columns = <Py_ssize_t *>(p + 3 * row)
+        self.row = p + 4 * row
+        p += 5 * row
         self.block_f = p
         self.other_block_f = p + block_width
         self.block_problems = <Py_ssize_t *>(p + 2 * block_width)
@@ -167,7 +172,7 @@ cdef class Lanes:
         if not objective.owns_points:
             self.block_x = p
             p += self.n_dim * block_width
-        if objective.has_gradient:
+        if objective.has_gradient or objective.has_differences:
             self.block_g = p
 
     cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,

@@ -22,8 +22,10 @@ cdef class Objective:
     cdef readonly int gradient_cost  # how many evaluations of the function one takes, besides the value
     cdef readonly bint owns_points   # its `prepare` provides the memory for the points
     cdef readonly bint takes_points  # `evaluate_pairs` takes one contiguous point
+    cdef readonly bint has_differences  # `evaluate_differences` takes those of a block
     cdef readonly Py_ssize_t width   # how many points it likes to get in one call
     cdef int prepare(self, Block *block) except -1 nogil
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil
     cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
                             double *first, double *second) except -1 nogil
+    cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil

@@ -30,6 +30,8 @@ cdef class Objective:
         Whether `prepare` provides the memory for the points.
     takes_points : bool, default False
         Whether differences come from `evaluate_pairs`, which gets one point at a time.
+    has_differences : bool, default False
+        Whether differences come from `evaluate_differences`, without values.
     width : int, default 64
         How many points it likes to get in one call.
     """
@@ -40,6 +42,7 @@ cdef class Objective:
         self.gradient_cost = 0
         self.owns_points = False
         self.takes_points = False
+        self.has_differences = False
         self.width = 64
 
     cdef int prepare(self, Block *block) except -1 nogil:
@@ -67,3 +70,11 @@ cdef class Objective:
         """
         with gil:
             raise NotImplementedError("an Objective that takes points overrides evaluate_pairs")
+
+    cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil:
+        """Writes f(x + h) - f(x - h) in every coordinate into out, which like the steps h is (n_dim, stride).
+
+        The number of points is a multiple of 8. Where a difference is not finite the values are asked for.
+        """
+        with gil:
+            raise NotImplementedError("an Objective that has differences overrides evaluate_differences")

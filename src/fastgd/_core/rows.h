@@ -69,6 +69,47 @@ static inline double fastgd_rounded_step(double x, double factor, double x_scale
     return fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
 }
 
+/* h = rounded_step(x); returns whether x + h and x - h are finite. */
+FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *restrict x, double factor,
+                                              double x_scale, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        h[j] = fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(fabs(x[j]) + h[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* h = step; returns whether x + h and x - h differ from x. */
+FASTGD_CLONES static int fastgd_steps(double *restrict h, const double *restrict x, double step, ptrdiff_t n) {
+    int64_t stays = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        h[j] = step;
+        stays |= (x[j] + step == x[j]) | (x[j] - step == x[j]) | (x[j] != x[j]);
+    }
+    return !stays;
+}
+
+/* g = g / (2 * h), for steps h that are powers of two; returns whether all are finite. */
+FASTGD_CLONES static int fastgd_divide_by_rounded(double *restrict g, const double *restrict h, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        g[j] = g[j] * fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
+        nonfinite |= fastgd_nonfinite(g[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* g = g / (2 * h); returns whether all are finite. */
+FASTGD_CLONES static int fastgd_divide(double *restrict g, const double *restrict h, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        g[j] = g[j] / (2.0 * h[j]);
+        nonfinite |= fastgd_nonfinite(g[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
 /* out = x + sign * rounded_step(x): the steps are not kept, because memory is slower than two operations.
    Returns whether all are finite. */
 FASTGD_CLONES static int fastgd_shift_rounded(double *restrict out, const double *restrict x, double factor,

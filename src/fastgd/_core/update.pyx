@@ -4,7 +4,7 @@ A Rule never calls the objective; per lane it says what it wants to know, and at
 when that is there. Here are those whose step has a fixed form.
 """
 from cython cimport final
-from libc.math cimport pow, sqrt
+from libc.math cimport pow
 
 from .lanes cimport ITERATE, Lanes
 from .stopping cimport RUNNING
@@ -21,6 +21,9 @@ cdef extern from "updates.h":
                              Py_ssize_t n) noexcept nogil
     void fastgd_scale_by_deviation(double *scaled, const double *g, double *square, double *mean, double decay,
                                    double eps, Py_ssize_t n) noexcept nogil
+    void fastgd_prepare_adam(double *power1, double *power2, double *keep, double *step, double *root,
+                             const double *rate, double beta1, double beta2, double weight_decay,
+                             Py_ssize_t n) noexcept nogil
     void fastgd_adam(double *y, const double *x, const double *g, const double *keep, const double *step,
                      const double *root, double *m, double *v, double beta1, double beta2, double eps,
                      Py_ssize_t n) noexcept nogil
@@ -206,18 +209,8 @@ cdef class Adam(FixedForm):
         self.weight_decay = weight_decay
 
     cdef void prepare(self, Lanes lanes) noexcept nogil:
-        cdef Py_ssize_t lane
-        cdef double *power1 = scalar(lanes, 0)  # beta1^(k + 1)
-        cdef double *power2 = scalar(lanes, 1)
-        cdef double *keep = scalar(lanes, 2)
-        cdef double *step = scalar(lanes, 3)
-        cdef double *root = scalar(lanes, 4)
-        for lane in range(lanes.live):
-            power1[lane] *= self.beta1
-            power2[lane] *= self.beta2
-            keep[lane] = 1.0 - lanes.learning_rate[lane] * self.weight_decay
-            step[lane] = lanes.learning_rate[lane] / (1.0 - power1[lane])
-            root[lane] = sqrt(1.0 - power2[lane])
+        fastgd_prepare_adam(scalar(lanes, 0), scalar(lanes, 1), scalar(lanes, 2), scalar(lanes, 3), scalar(lanes, 4),
+                            lanes.learning_rate, self.beta1, self.beta2, self.weight_decay, lanes.live)
 
     cdef void step(self, Lanes lanes, Py_ssize_t i) noexcept nogil:
         cdef Py_ssize_t at = i * lanes.capacity

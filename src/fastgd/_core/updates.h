@@ -64,6 +64,21 @@ FASTGD_CLONES static void fastgd_scale_by_deviation(double *restrict scaled, con
     }
 }
 
+/* What Adam's steps in all coordinates have in common: power1 = beta1^(k + 1); power2 = beta2^(k + 1);
+   keep = 1 - rate * weight_decay; step = rate / (1 - power1); root = sqrt(1 - power2) */
+FASTGD_CLONES static void fastgd_prepare_adam(double *restrict power1, double *restrict power2, double *restrict keep,
+                                              double *restrict step, double *restrict root,
+                                              const double *restrict rate, double beta1, double beta2,
+                                              double weight_decay, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        power1[j] *= beta1;
+        power2[j] *= beta2;
+        keep[j] = 1.0 - rate[j] * weight_decay;
+        step[j] = rate[j] / (1.0 - power1[j]);
+        root[j] = sqrt(1.0 - power2[j]);
+    }
+}
+
 /* m = m + (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g^2; y = keep * x - step * m / (sqrt(v) / root + eps) */
 FASTGD_CLONES static void fastgd_adam(double *restrict y, const double *restrict x, const double *restrict g,
                                       const double *restrict keep, const double *restrict step,

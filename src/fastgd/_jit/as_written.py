@@ -1,0 +1,84 @@
+"""Functions compiled by numba as they are written, as kernels of a block: those that branch on values, for example."""
+
+import math
+import warnings
+
+import numba
+import numpy as np
+
+# A tuple of more coordinates than this is slower than an array: LLVM no longer unrolls the loops over it.
+LONGEST_TUPLE = 16
+KERNEL = numba.types.int32(*[numba.types.intp] * 4, *[numba.types.CPointer(numba.types.float64)] * 3,
+                           numba.types.voidptr)
+
+
+def forms(calling, n_dim):
+    """How the function may get its points, the fastest form first."""
+    if calling.vectorized:
+        return ("a block",)
+    if calling.unpack:
+        return ("a tuple",)
+    return ("a tuple", "an array") if n_dim <= LONGEST_TUPLE else ("an array",)
+
+
+def kernel(calling, form, n_dim, shapes):
+    """A C function with the signature of a block's values."""
+    source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes)
+    names = {"function": numba.njit(error_model="numpy")(calling.fun), "np": np, "carray": numba.carray}
+    names |= {f"arg{k}": arg for k, arg in enumerate(calling.args)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(source, names)  # written below, from numbers alone
+        return numba.cfunc(KERNEL, error_model="numpy")(names["kernel"])
+
+
+HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, values, user_data):
+    x, f = carray(x_rows, ({n_dim}, stride)), carray(values, (n_points,))
+    params = carray(param_rows, ({n_data}, stride))
+    try:
+{body}
+    except Exception:
+        return 1
+    return 0
+"""
+
+
+def point_source(calling, form, n_dim, shapes):
+    """A loop over points."""
+    lines, arguments = [], []
+    if form == "a tuple":
+        coordinates = "".join(f"x[{i}, j], " for i in range(n_dim))
+        arguments.append(coordinates.rstrip(", ") if calling.unpack else f"({coordinates})")
+    else:
+        lines.append(f"point = x[:{n_dim}, j].copy()")
+        arguments.append("point")
+    arguments += [f"arg{k}" for k in range(len(calling.args))]
+    start = 0
+    for k, shape in enumerate(shapes):
+        size = math.prod(shape)
+        lines.append(f"data{k} = params[{start}:{start + size}, j].copy().reshape({shape})" if shape
+                     else f"data{k} = params[{start}, j]")
+        arguments.append(f"data{k}")
+        start += size
+    lines.append(f"f[j] = function({', '.join(arguments)})")
+    body = "\n".join(["        for j in range(n_points):", *(f"            {line}" for line in lines)])
+    return HEAD.format(n_dim=n_dim, n_data=max(start, 1), body=body)
+
+
+def block_source(calling, form, n_dim, shapes):
+    """One call for all points of a block."""
+    first = calling.vectorized == "rows"
+    lines = [f"block = x[:, :n_points].{'T.' if first else ''}copy()"]
+    arguments = [", ".join(f"block[{i}]" for i in range(n_dim)) if calling.unpack else "block"]
+    arguments += [f"arg{k}" for k in range(len(calling.args))]
+    start = 0
+    for k, shape in enumerate(shapes):
+        size = math.prod(shape)
+        rows = f"params[{start}:{start + size}, :n_points]"
+        full = (("n_points", *shape) if first else (*shape, "n_points"))
+        lines.append(f"data{k} = {rows}.{'T.' if first else ''}copy().reshape(({', '.join(map(str, full))},))")
+        arguments.append(f"data{k}")
+        start += size
+    lines += [f"result = function({', '.join(arguments)})", "if result.shape != (n_points,):", "    return 2",
+              "f[:] = result"]
+    return HEAD.format(n_dim=n_dim, n_data=max(start, 1), body="\n".join(f"        {line}" for line in lines))

@@ -1,0 +1,504 @@
+"""Kernels from graphs, in the language of LLVM: straight-line code for several points at once, in a loop over a block.
+
+A kernel gets a block as C functions do (see `fastgd.compiled`): rows of coordinates, rows of the problems' data, and
+rows to fill. The number of points is a multiple of 8.
+"""
+
+import math
+import struct
+
+from . import elementary
+from .graph import BOOLEAN, COMPARISONS, COORDINATE, DATUM, NUMBER
+
+# A loop of more instructions than this is split: the time to compile grows faster than its length.
+MOST_INSTRUCTIONS = 3_000
+# A kernel of more than this takes seconds to compile.
+MOST_LINES = 60_000
+
+PARAMETERS = ("i64 %n_dim, i64 %n_params, i64 %n_points, i64 %stride, ptr noalias readonly %x, "
+              "ptr noalias readonly %params, {}, ptr %user_data")
+
+# What numbers are besides doubles: their bits, and truth values.
+DOUBLE, BITS, MASK = "double", "i64", "i1"
+
+
+class KernelTooLongError(Exception):
+    """The kernel would take too long to compile."""
+
+
+class Value:
+    """What an instruction has computed, for several points."""
+
+    __slots__ = ("code", "kind", "name")
+    __hash__ = object.__hash__
+
+    def __init__(self, code, kind, name):
+        self.code = code
+        self.kind = kind
+        self.name = name
+
+    def number(self, number):
+        """A number of the same kind."""
+        return number if isinstance(number, Value) else self.code.constant(number, self.kind)
+
+    def binary(self, other, of_doubles, of_bits=None, swapped=False):
+        first, second = self, self.number(other)
+        if swapped:
+            first, second = second, first
+        return self.code.instruction(of_doubles if self.kind == DOUBLE else of_bits, first, second)
+
+    def __add__(self, other):
+        return self.binary(other, "fadd", "add")
+
+    def __radd__(self, other):
+        return self.binary(other, "fadd", "add", swapped=True)
+
+    def __sub__(self, other):
+        return self.binary(other, "fsub", "sub")
+
+    def __rsub__(self, other):
+        return self.binary(other, "fsub", "sub", swapped=True)
+
+    def __mul__(self, other):
+        return self.binary(other, "fmul")
+
+    def __truediv__(self, other):
+        return self.binary(other, "fdiv")
+
+    def __rtruediv__(self, other):
+        return self.binary(other, "fdiv", swapped=True)
+
+    def __neg__(self):
+        return self.code.instruction("fneg", self)
+
+    def __lshift__(self, other):
+        return self.binary(other, None, "shl")
+
+    def __rshift__(self, other):
+        return self.binary(other, None, "lshr")
+
+    def __and__(self, other):
+        return self.binary(other, None, "and")
+
+    def __or__(self, other):
+        return self.binary(other, None, "or")
+
+    def __xor__(self, other):
+        return self.binary(other, None, "xor")
+
+    def __invert__(self):
+        return self ^ True
+
+    def __lt__(self, other):
+        return self.compared("olt", other)
+
+    def __le__(self, other):
+        return self.compared("ole", other)
+
+    def __gt__(self, other):
+        return self.compared("ogt", other)
+
+    def __ge__(self, other):
+        return self.compared("oge", other)
+
+    def __eq__(self, other):
+        return self.compared("oeq" if self.kind == DOUBLE else "eq", other)
+
+    def __ne__(self, other):
+        return self.compared("une", other)
+
+    def compared(self, how, other):
+        return self.code.instruction(f"{'fcmp' if self.kind == DOUBLE else 'icmp'} {how}", self, self.number(other),
+                                     kind=MASK)
+
+    def __abs__(self):
+        return self.code.intrinsic("fabs", self)
+
+    def fma(self, factor, summand):
+        """self * factor + summand, rounded once."""
+        return self.code.intrinsic("fma", self, self.number(factor), self.number(summand))
+
+    def with_sign_of(self, other):
+        return self.code.intrinsic("copysign", self, other)
+
+    def choose(self, chosen, other):
+        """One value where this is true and the other where it is not."""
+        chosen = other.number(chosen)
+        return self.code.emit(DOUBLE, f"select {self.code.typed(self)}, {self.code.typed(chosen)}, "
+                                      f"{self.code.typed(other)}")
+
+    def clipped(self, lower, upper):
+        """Between two numbers; a nan stays one."""
+        lifted = (self < lower).choose(lower, self)
+        return (self > upper).choose(upper, lifted)
+
+    def bits(self):
+        return self.code.emit(BITS, f"bitcast {self.code.typed(self)} to {self.code.type(BITS)}")
+
+    def as_double(self):
+        return self.code.emit(DOUBLE, f"bitcast {self.code.typed(self)} to {self.code.type(DOUBLE)}")
+
+    def small_as_double(self):
+        """The double of a whole number below 2^52, given as bits."""
+        return (self | struct.unpack("<q", struct.pack("<d", 2.0**52))[0]).as_double() - 2.0**52
+
+
+class Code:
+    """Instructions for `width` points at once."""
+
+    def __init__(self, width):
+        self.width = width
+        self.lines = []
+        self.functions = set()  # of the C library, and intrinsics, by their declarations
+
+    def type(self, kind):
+        return kind if self.width == 1 else f"<{self.width} x {kind}>"
+
+    def typed(self, value):
+        return f"{self.type(value.kind)} {value.name}"
+
+    def emit(self, kind, text):
+        name = f"%v{len(self.lines)}"
+        self.lines.append(f"  {name} = {text}")
+        return Value(self, kind, name)
+
+    def constant(self, number, kind=DOUBLE):
+        if kind == DOUBLE:
+            text = f"0x{struct.unpack('<Q', struct.pack('<d', number))[0]:016X}"
+        else:
+            text = str(int(number)) if kind == BITS else str(bool(number)).lower()
+        if self.width > 1:
+            text = "<" + ", ".join([f"{kind} {text}"] * self.width) + ">"
+        return Value(self, kind, text)
+
+    def instruction(self, operation, first, *others, kind=None):
+        names = "".join(f", {other.name}" for other in others)
+        return self.emit(kind or first.kind, f"{operation} {self.typed(first)}{names}")
+
+    def intrinsic(self, name, *arguments):
+        suffix = "f64" if self.width == 1 else f"v{self.width}f64"
+        kind = self.type(DOUBLE)
+        self.functions.add(f"declare {kind} @llvm.{name}.{suffix}({', '.join([kind] * len(arguments))})")
+        return self.emit(DOUBLE, f"call {kind} @llvm.{name}.{suffix}({', '.join(map(self.typed, arguments))})")
+
+    def library(self, name, *arguments):
+        """A function of the C library, of one point after the other."""
+        self.functions.add(f"declare double @{name}({', '.join(['double'] * len(arguments))}) nounwind willreturn")
+        if self.width == 1:
+            return self.emit(DOUBLE, f"call double @{name}({', '.join(map(self.typed, arguments))})")
+        result = Value(self, DOUBLE, "poison")
+        for k in range(self.width):
+            parts = [self.emit(DOUBLE, f"extractelement {self.typed(argument)}, i32 {k}") for argument in arguments]
+            part = self.emit(DOUBLE, f"call double @{name}({', '.join(f'double {part.name}' for part in parts)})")
+            result = self.emit(DOUBLE, f"insertelement {self.typed(result)}, double {part.name}, i32 {k}")
+        return result
+
+    def address(self, rows, i):
+        """Of the points in work in one of the rows of an array."""
+        start = self.emit(None, f"mul i64 %stride, {i}")
+        place = self.emit(None, f"add i64 {start.name}, %p")
+        return self.emit(None, f"getelementptr double, ptr %{rows}, i64 {place.name}").name
+
+    def load(self, rows, i):
+        return self.emit(DOUBLE, f"load {self.type(DOUBLE)}, ptr {self.address(rows, i)}, align 8")
+
+    def store(self, value, rows, i):
+        address = self.address(rows, i)
+        self.lines.append(f"  store {self.typed(value)}, ptr {address}, align 8")
+
+
+# What operations on numbers become. Those that are nowhere here are functions of the C library.
+
+LIBRARY_NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh",
+                 "arccosh": "acosh", "arctanh": "atanh", "power": "pow"}
+
+
+def minimum(a, b):
+    return (a != a).choose(a, (a < b).choose(a, b))
+
+
+def maximum(a, b):
+    return (a != a).choose(a, (a > b).choose(a, b))
+
+
+def sign(a):
+    positive = (a > 0.0).choose(1.0, a.number(0.0))
+    return (a == a).choose((a < 0.0).choose(-1.0, positive), a)
+
+
+INSTRUCTIONS = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "negative": lambda a: -a,
+    "less": lambda a, b: a < b,
+    "less_equal": lambda a, b: a <= b,
+    "equal": lambda a, b: a == b,
+    "not_equal": lambda a, b: a != b,
+    "logical_and": lambda a, b: a & b,
+    "logical_or": lambda a, b: a | b,
+    "logical_not": lambda a: ~a,
+    "where": lambda condition, a, b: condition.choose(a, b),
+    "minimum": minimum,
+    "maximum": maximum,
+    "sign": sign,
+    "absolute": abs,
+    **{operation: lambda a, name=name: a.code.intrinsic(name, a) for operation, name in (
+        ("sqrt", "sqrt"), ("floor", "floor"), ("ceil", "ceil"), ("trunc", "trunc"), ("rint", "rint"))},
+}
+BRANCH_FREE = {name: getattr(elementary, name) for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tanh")}
+# Their formulas do not hold everywhere: elsewhere they give a nan.
+LIMITED = frozenset(("sin", "cos", "power"))
+
+
+class Writer:
+    """Writes the operations of a graph as instructions, in parts that are not too long to be compiled.
+
+    Parameters
+    ----------
+    graph : Graph
+    width : int
+        How many points an instruction is for.
+    libm : bool
+        Whether elementary functions are those of the C library.
+
+    Attributes
+    ----------
+    code : Code
+        The part that is written at present; the others are in `parts`, too.
+    """
+
+    def __init__(self, graph, width, libm):
+        self.graph = graph
+        self.width = width
+        self.libm = libm
+        self.parts = []
+        self.n_lines = 0
+        self.values = {}  # by node, in this part
+        self.earlier = {}  # by node: the value in the part that it was written in
+        self.kept = {}  # by node: the row of memory in which the parts hand it on
+        self.begin_part()
+
+    def begin_part(self):
+        if self.parts:
+            self.n_lines += len(self.code.lines)
+            self.earlier |= {node: value for node, value in self.values.items() if node not in self.earlier}
+        self.values = {}
+        self.code = Code(self.width)
+        self.parts.append(self.code)
+
+    def begin_part_if_long(self):
+        if len(self.code.lines) > MOST_INSTRUCTIONS:
+            self.begin_part()
+        if self.n_lines > MOST_LINES:
+            raise KernelTooLongError(f"more than {MOST_LINES} instructions")
+
+    def value(self, root):
+        """A node at the points themselves."""
+        waiting = [root]
+        while waiting:
+            number = waiting[-1]
+            missing = [] if number in self.earlier else [
+                argument for argument in self.graph.arguments_of(number) if argument not in self.values]
+            if missing:
+                waiting.extend(missing)
+                continue
+            waiting.pop()
+            if number not in self.values:
+                self.values[number] = self.handed_on(number) or self.operation(number, self.values)
+        return self.values[root]
+
+    def handed_on(self, number):
+        """The value that an earlier part has computed; None if none has, or if it is there without computing."""
+        if number not in self.earlier or self.graph.nodes[number].operation in (NUMBER, COORDINATE, DATUM):
+            return None
+        if number not in self.kept:
+            value = self.earlier[number]
+            self.kept[number] = len(self.kept)
+            address = value.code.emit(None, f"getelementptr {value.code.type(DOUBLE)}, ptr %kept, "
+                                            f"i64 {self.kept[number]}")
+            if value.kind == MASK:
+                value = value.choose(1.0, value.code.constant(0.0))
+            value.code.lines.append(f"  store {value.code.typed(value)}, ptr {address.name}")
+        address = self.code.emit(None, f"getelementptr {self.code.type(DOUBLE)}, ptr %kept, i64 {self.kept[number]}")
+        value = self.code.emit(DOUBLE, f"load {self.code.type(DOUBLE)}, ptr {address.name}")
+        return value == 1.0 if self.graph.is_boolean(number) else value
+
+    def operation(self, number, values):
+        """A node from the values of its arguments."""
+        node = self.graph.nodes[number]
+        if node.operation == NUMBER:
+            return self.code.constant(*node.arguments)
+        if node.operation == COORDINATE:
+            return self.code.load("x", *node.arguments)
+        if node.operation == DATUM:
+            return self.code.load("params", *node.arguments)
+        arguments = [values[argument] for argument in node.arguments]
+        if node.operation == "where":
+            return self.guarded(INSTRUCTIONS["where"](*arguments), node.arguments[0], values)
+        if node.operation in INSTRUCTIONS:
+            return INSTRUCTIONS[node.operation](*arguments)
+        if not self.libm:
+            exponent = self.graph.value_of(node.arguments[-1])
+            if node.operation == "power" and exponent is not None and math.isfinite(exponent):
+                return elementary.power_of(arguments[0], exponent)
+            if node.operation in BRANCH_FREE:
+                return BRANCH_FREE[node.operation](*arguments)
+        return self.code.library(LIBRARY_NAMES.get(node.operation, node.operation), *arguments)
+
+    def guarded(self, result, condition, values):
+        """A nan where the condition compares a nan that may be due to a formula that does not hold there."""
+        if self.libm:
+            return result
+        waiting = [condition]
+        while waiting:
+            number = waiting.pop()
+            if self.graph.nodes[number].operation in COMPARISONS:
+                for argument in self.graph.arguments_of(number):
+                    if is_limited(self.graph, argument):
+                        value = values[argument]
+                        result = (value == value).choose(result, value)
+            elif self.graph.nodes[number].operation in BOOLEAN:
+                waiting.extend(self.graph.arguments_of(number))
+        return result
+
+    def functions(self, name, outputs, where_nan=False):
+        """The function of a block: a loop over its points, or over those where row f is a nan."""
+        parameters = PARAMETERS.format(outputs)
+        if len(self.parts) == 1:
+            body, parts, memory = self.code.lines, [], []
+        else:
+            own = f"({parameters}, i64 %p, ptr noalias %kept)"
+            parts = ["\n".join([f"define internal void @{name}{k}{own} {{", *part.lines, "  ret void", "}"])
+                     for k, part in enumerate(self.parts)]
+            body = [f"  call void @{name}{k}{own}" for k in range(len(parts))]
+            memory = [f"  %kept = alloca [{max(len(self.kept), 1)} x {self.code.type(DOUBLE)}], align 64"]
+        test = ["  br label %body"] if not where_nan else [
+            "  %address = getelementptr double, ptr %f, i64 %p",
+            "  %value = load double, ptr %address",
+            "  %is_nan = fcmp uno double %value, %value",
+            "  br i1 %is_nan, label %body, label %again",
+        ]
+        return [*parts, "\n".join([
+            f"define i32 @{name}({parameters}) {{", "entry:", *memory, "  br label %loop",
+            "loop:", "  %p = phi i64 [ 0, %entry ], [ %next, %again ]", *test,
+            "body:", *body, "  br label %again",
+            "again:", f"  %next = add i64 %p, {self.width}", "  %more = icmp ult i64 %next, %n_points",
+            "  br i1 %more, label %loop, label %done",
+            "done:", "  ret i32 0", "}",
+        ])]
+
+
+def is_limited(graph, root):
+    """Whether a node may be a nan where the function is not."""
+    return any(graph.nodes[number].operation in LIMITED for number in graph.needed_by([root]))
+
+
+def module(functions, *writers):
+    """A module of functions written before."""
+    declarations = set().union(*(code.functions for writer in writers for code in writer.parts))
+    return "\n\n".join([*functions, *sorted(declarations), ""])
+
+
+def value_kernel(graph, width, libm):
+    """The function's values. Where they are not a number they come from the C library: the formulas of `elementary`
+    do not hold for all arguments."""
+    outputs = "ptr noalias %f"
+    fast = write_values(graph, width, libm)
+    if libm or not is_limited(graph, graph.root):
+        return module(fast.functions("value", outputs), fast)
+    exact = write_values(graph, 1, libm=True)
+    both = "\n".join([
+        f"define i32 @value({PARAMETERS.format(outputs)}) {{",
+        f"  %first = call i32 @fast({PARAMETERS.format(outputs)})",
+        f"  %second = call i32 @exact({PARAMETERS.format(outputs)})",
+        "  ret i32 0",
+        "}",
+    ])
+    return module([*fast.functions("fast", outputs), *exact.functions("exact", outputs, where_nan=True), both],
+                  fast, exact)
+
+
+def write_values(graph, width, libm):
+    writer = Writer(graph, width, libm)
+    for number in graph.needed_by([graph.root]):
+        writer.begin_part_if_long()
+        writer.value(number)
+    writer.code.store(writer.value(graph.root), "f", 0)
+    return writer
+
+
+def gradient_kernel(graph, slopes, width, libm):
+    """Exact gradients: `slopes` are the nodes of their components."""
+    writer = Writer(graph, width, libm)
+    for i, slope in enumerate(slopes):
+        for number in graph.needed_by([slope]):
+            writer.begin_part_if_long()
+            writer.value(number)
+        writer.code.store(writer.value(slope), "g", i)
+    return module(writer.functions("gradient", "ptr noalias %g"), writer)
+
+
+def difference_kernel(graph, n_dim, width, libm):
+    """Differences f(x + h) - f(x - h) in every coordinate, with steps h laid out as x.
+
+    They are separable: the operations that a coordinate does not enter are not repeated, and the terms of the sum that
+    it does not enter are not subtracted from themselves.
+    """
+    terms = graph.summands()
+    dependent = [[] for _ in range(n_dim)]
+    for number in graph.needed_by([number for _, number in terms]):
+        coordinates = graph.nodes[number].coordinates
+        while coordinates:
+            lowest = coordinates & -coordinates
+            dependent[lowest.bit_length() - 1].append(number)
+            coordinates ^= lowest
+    writer = Writer(graph, width, libm)
+    for i in range(n_dim):
+        own = set(dependent[i])
+        for number in dependent[i]:
+            for argument in graph.arguments_of(number):
+                if argument not in own:
+                    writer.begin_part_if_long()
+                    writer.value(argument)
+        writer.begin_part_if_long()
+        write_difference(writer, i, dependent[i], [term for term in terms if term[1] in own])
+    return module(writer.functions("differences", "ptr noalias readonly %h, ptr noalias %g"), writer)
+
+
+def write_difference(writer, i, dependent, terms):
+    """The difference in one coordinate: its part of the graph at x + h and at x - h."""
+    code = writer.code
+    step = code.load("h", i) if terms else None
+    ends = []
+    for side in (1, -1):
+        values = Shifted(writer)
+        for number in dependent:
+            if writer.graph.nodes[number].operation == COORDINATE:
+                x = writer.value(number)
+                values[number] = x + step if side > 0 else x - step
+            else:
+                values[number] = writer.operation(number, values)
+        ends.append(values)
+    by_coefficient = {}
+    for coefficient, number in terms:
+        difference = ends[0][number] - ends[1][number]
+        total = by_coefficient.get(coefficient)
+        by_coefficient[coefficient] = difference if total is None else total + difference
+    result = None
+    for coefficient, total in by_coefficient.items():
+        part = total if coefficient == 1.0 else total * coefficient
+        result = part if result is None else result + part
+    code.store(code.constant(0.0) if result is None else result, "g", i)
+
+
+class Shifted(dict):
+    """Values at points of which one coordinate is moved; what does not depend on it is as it was."""
+
+    def __init__(self, writer):
+        super().__init__()
+        self.writer = writer
+
+    def __missing__(self, number):
+        return self.writer.value(number)

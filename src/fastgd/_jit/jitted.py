@@ -1,0 +1,339 @@
+"""jit: an objective that compiles itself when it is first minimized."""
+
+import functools
+import inspect
+import pickle
+import sys
+import time
+import warnings
+
+import numpy as np
+
+from .._compiled import as_params
+from .._core.compiled import CompiledBlock
+from .._inputs import as_batch_args, as_choice, as_flag
+
+
+def jit(fun=None, *, vectorized=False, unpack=False, libm=False):
+    """Compiles a function that is written for NumPy, so that `minimize` runs it without Python.
+
+    The function is called once with symbols in the place of numbers, which note what is done to them. From these
+    operations come kernels for many points at once, and differences that repeat only the operations that a coordinate
+    enters: the gradient of a sum of many terms costs a few evaluations instead of twice as many as it has
+    coordinates. All that happens when it is first minimized, or its gradient is taken, and again for another number
+    of dimensions, other `args`, and other shapes of `batch_args`.
+
+    It needs numba: ``pip install fastgd[jit]``.
+
+    Parameters
+    ----------
+    fun : callable
+        As for `minimize`: ``fun(x, *args, *batch_args) -> float``. What it reads besides, such as global variables,
+        is taken to be constant.
+    vectorized : bool or "rows", default False
+        Whether `fun` takes many points in a call, as for `minimize`.
+    unpack : bool, default False
+        Whether it is called as ``fun(*x)``.
+    libm : bool, default False
+        Use the exp, log, sin and so on of the C library instead of our own, which work on several numbers at once and
+        are within 2 units in the last place.
+
+    Returns
+    -------
+    Jitted
+        To be passed as `fun`; `vectorized` and `unpack` are then not given again. Called, it is `fun` itself. Used as
+        a decorator, ``@fastgd.jit`` or ``@fastgd.jit(vectorized=True)``.
+
+        Its attributes are
+
+        - ``kind``: how it was last compiled. "traced"; "compiled": by numba as it is written, because it branches on
+          values, for example; "vectorized" or "pointwise": not at all, then a RuntimeWarning tells why. None before.
+        - ``compile_time``: how long that has taken, in seconds, for everything so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `fun` is not callable or an option is none of the above.
+
+    See Also
+    --------
+    minimize, compiled
+
+    Notes
+    -----
+    Every kernel is compared with the function itself before it is used, at some of the points to start from; these
+    calls do not count in ``nfev``. The values may differ from NumPy's in the last bits, because NumPy's own exp, sin
+    and so on do, and because long sums are added in another order. Differences of a coordinate whose pair does not
+    fit into the bounds, or that are not finite, are taken from values.
+
+    ``jac="exact"`` asks `minimize` for exact gradients of a traced function, by reverse accumulation [1]_ over the same
+    operations. `fun` must then be differentiable.
+
+    Messages at level DEBUG go to the logger "fastgd".
+
+    References
+    ----------
+    .. [1] A. Griewank, A. Walther, "Evaluating Derivatives", 2nd edition, SIAM, 2008.
+
+    Examples
+    --------
+    >>> import fastgd, numpy as np
+    >>> @fastgd.jit
+    ... def rosenbrock(x):
+    ...     return np.sum(100.0 * (x[1:] - x[:-1]**2)**2 + (1.0 - x[:-1])**2)
+    >>> starts = np.random.default_rng(0).uniform(-2.0, 2.0, (1000, 4))
+    >>> result = fastgd.minimize(rosenbrock, starts, maxiter=10_000)
+    >>> bool(result.success.all()), rosenbrock.kind
+    (True, 'traced')
+    >>> rosenbrock(np.array([1.0, 1.0, 1.0]))
+    np.float64(0.0)
+    """
+    if vectorized is not False and vectorized is not True:
+        as_choice(vectorized, "vectorized", (False, True, "rows"))
+    unpack, libm = as_flag(unpack, "unpack"), as_flag(libm, "libm")
+    if vectorized == "rows" and unpack:
+        raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+    if fun is None:
+        return functools.partial(jit, vectorized=vectorized, unpack=unpack, libm=libm)
+    if not callable(fun):
+        raise TypeError(f"fun must be callable, got {type(fun).__name__}")
+    return Jitted(fun, vectorized, unpack, libm)
+
+
+class Jitted:
+    """A function that is compiled when it is first minimized; `jit` makes them."""
+
+    def __init__(self, fun, vectorized, unpack, libm):
+        self.fun = fun
+        self.vectorized = vectorized
+        self.unpack = unpack
+        self.libm = libm
+        self.kind = None
+        self.compile_time = 0.0
+        self._specializations = {}
+        functools.update_wrapper(self, fun, updated=())
+
+    def __call__(self, *args, **kwargs):
+        return self.fun(*args, **kwargs)
+
+    def __repr__(self):
+        kind = "not compiled yet" if self.kind is None else f"{self.kind}, {self.compile_time:.2f} s"
+        return f"<fastgd.jit of {getattr(self.fun, '__qualname__', self.fun)}: {kind}>"
+
+    def __reduce__(self):
+        name = getattr(self.fun, "__qualname__", "")
+        module = sys.modules.get(getattr(self.fun, "__module__", None))
+        if name.isidentifier() and getattr(module, name, None) is self:
+            return name  # decorated: its name stands for this object, not for the function
+        return unpickled, (portable(self.fun), self.vectorized, self.unpack, self.libm)
+
+    def objective(self, points, args, jac, batch_args, maximize, record_errors):
+        """The core's objective for these points; None if it is to be called as Python."""
+        if jac is not None and jac != "exact":
+            raise TypeError("jac of a jitted function must be '3-point', 'exact' or a fastgd.Difference, got "
+                            f"{type(jac).__name__}")
+        arrays = as_batch_args(batch_args, points)
+        made = self._specialization(points, args, arrays)
+        self.kind = made.kind
+        if jac == "exact" and made.kind != "traced":
+            raise ValueError(f"jac='exact' takes a function that can be traced; this one is {made.kind}, because "
+                             f"{made.reason}")
+        if not made.value:
+            return None
+        begin = time.perf_counter()
+        gradient = made.exact_gradient() if jac == "exact" else 0
+        self.compile_time += time.perf_counter() - begin
+        return CompiledBlock(made.value, gradient, 0, 0, 0, made, points.n_dim, as_params(arrays, points), maximize,
+                             record_errors, 0 if gradient else made.differences)
+
+    def _specialization(self, points, args, arrays):
+        calling = Calling(self.fun, self.vectorized, self.unpack or not points.shape, args)
+        shapes = tuple(array.shape[1:] for array in arrays)
+        try:
+            key = pickle.dumps((points.n_dim, calling.unpack, shapes, args))
+        except Exception:  # whatever the user's objects raise; then it is compiled every time
+            key = None
+        made = self._specializations.get(key)
+        if made is None:
+            begin = time.perf_counter()
+            made = specialize(calling, points, arrays, shapes, self.libm)
+            self.compile_time += time.perf_counter() - begin
+            if key is not None:
+                self._specializations[key] = made
+        return made
+
+
+def unpickled(fun, vectorized, unpack, libm):
+    return Jitted(pickle.loads(fun) if isinstance(fun, bytes) else fun, vectorized, unpack, libm)
+
+
+def portable(fun):
+    """The function, or if that cannot be pickled by its name what cloudpickle makes of it."""
+    try:
+        pickle.dumps(fun)
+    except Exception:  # an AttributeError, a PicklingError or what else the function's class raises
+        try:
+            import cloudpickle
+        except ImportError:
+            return fun  # pickle says what is wrong with it
+        return cloudpickle.dumps(fun)
+    return fun
+
+
+class Calling:
+    """How a function is called with one point."""
+
+    def __init__(self, fun, vectorized, unpack, args):
+        self.fun = fun
+        self.vectorized = vectorized
+        self.unpack = unpack
+        self.args = args
+
+    def __call__(self, x, data):
+        """The value at a point (n_dim,), where the problem's own data are these arrays."""
+        if self.vectorized:
+            axis = 0 if self.vectorized == "rows" else -1
+            x, *data = (np.expand_dims(array, axis) for array in (x, *data))
+        else:
+            data = [array[()] for array in data]  # numbers, where they have no axes
+        return self.fun(*(x if self.unpack else (x,)), *self.args, *data)
+
+    def number(self, x, data):
+        """The same as a float, of copies."""
+        value = np.asarray(self(x.copy(), [array.copy() for array in data]))
+        if value.size != 1:
+            raise ValueError(f"the function returned an array of shape {value.shape}")
+        return float(value.reshape(()))
+
+
+class Specialization:
+    """A function compiled for points of some number of dimensions.
+
+    Attributes
+    ----------
+    kind, reason : str
+        How it is compiled, and why not better.
+    value, differences : int
+        Addresses of its kernels, 0 where there is none.
+    """
+
+    def __init__(self, kind, reason="", value=0, differences=0, owners=(), graph=None, libm=False):
+        self.kind = kind
+        self.reason = reason
+        self.value = value
+        self.differences = differences
+        self.owners = list(owners)
+        self.graph = graph
+        self.libm = libm
+        self._gradient = 0
+
+    def exact_gradient(self):
+        """The address of the kernel of exact gradients."""
+        if not self._gradient:
+            from . import codegen, machine, reverse
+
+            graph, slopes = reverse.gradient(self.graph)
+            library = machine.Library(codegen.gradient_kernel(graph, slopes, machine.width(), self.libm))
+            self.owners.append(library)
+            self._gradient = library.address("gradient")
+        return self._gradient
+
+
+def specialize(calling, points, arrays, shapes, libm):
+    """The best of what can be made of a function: traced, compiled as it is written, or left as it is."""
+    rows = np.flatnonzero(np.isfinite(points.rows).all(axis=1))
+    samples = [(points.rows[row], [array[row] for array in arrays]) for row in rows[[0, len(rows) // 2, -1]]] if len(
+        rows) else []
+    reasons = []
+    try:
+        expected = [calling.number(*sample) for sample in samples]
+        again = [calling.number(*sample) for sample in samples]
+        if not np.array_equal(expected, again, equal_nan=True):
+            raise ValueError("it returned different values at the same point")
+        if any(array.dtype.kind not in "fiub" for array in arrays):
+            raise TypeError("batch_args are not real numbers")
+        attempts = (traced, compiled_as_written)
+    except Exception as error:  # an exception of the user's function comes again, when it is minimized
+        attempts = ()
+        reasons.append(describe(error))
+    for attempt in attempts:
+        try:
+            made = attempt(calling, points.n_dim, shapes, libm, samples, expected)
+        except Exception as error:  # of the function on symbols, of LLVM, of numba: there is always a next attempt
+            reasons.append(describe(error))
+            log("%s: not %s: %s", calling.fun, attempt.__name__.replace("_", " "), reasons[-1])
+        else:
+            made.reason = "; ".join(reasons)
+            log("%s: %s for %d dimensions", calling.fun, made.kind, points.n_dim)
+            return made
+    kind = "vectorized" if calling.vectorized else "pointwise"
+    warnings.warn(f"{getattr(calling.fun, '__qualname__', calling.fun)} is not compiled, but called as Python "
+                  f"({kind}): {'; '.join(reasons)}", RuntimeWarning, stacklevel=caller_level())
+    return Specialization(kind, "; ".join(reasons))
+
+
+def traced(calling, n_dim, shapes, libm, samples, expected):
+    from . import codegen, machine, reverse, trace
+
+    graph = trace.trace(calling, n_dim, shapes)
+    width = machine.width()
+    values = machine.Library(codegen.value_kernel(graph, width, libm))
+    made = Specialization("traced", value=values.address("value"), owners=[values], graph=graph, libm=libm)
+    for (x, data), value in zip(samples, expected, strict=True):
+        by_graph, error = reverse.rounding_error(graph, x, flat(data))
+        require_equal(machine.value_at(made.value, x, flat(data)), value, 64.0 * error)
+        require_equal(by_graph, value, 64.0 * error)
+    try:
+        differences = machine.Library(codegen.difference_kernel(graph, n_dim, width, libm))
+    except codegen.KernelTooLongError as error:
+        log("%s: differences by values: %s", calling.fun, error)
+    else:
+        made.differences = differences.address("differences")
+        made.owners.append(differences)
+    return made
+
+
+def compiled_as_written(calling, n_dim, shapes, libm, samples, expected):
+    from . import as_written, machine
+
+    for form in as_written.forms(calling, n_dim):
+        try:
+            function = as_written.kernel(calling, form, n_dim, shapes)
+            for (x, data), value in zip(samples, expected, strict=True):
+                require_equal(machine.value_at(function.address, x, flat(data)), value, 1e-9 * abs(value) + 1e-300)
+        except Exception as error:  # numba has many, and the last one is told
+            failure = error
+            log("%s: not as %s: %s", calling.fun, form, describe(error))
+        else:
+            return Specialization("compiled", value=function.address, owners=[function])
+    raise failure
+
+
+def flat(data):
+    """As the kernels take them."""
+    return np.concatenate([np.ravel(array) for array in data] or [[]]).astype(float)
+
+
+def require_equal(found, expected, tolerance):
+    close = abs(found - expected) <= tolerance if np.isfinite(expected) else False
+    if not (close or found == expected or (np.isnan(found) and np.isnan(expected))):
+        raise ValueError(f"the kernel returned {found} where the function returns {expected}")
+
+
+def describe(error):
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+def caller_level():
+    """Of the first frame that is not fastgd's."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastgd":
+        frame = frame.f_back
+        level += 1
+    return level - 1
+
+
+def log(message, *details):
+    import logging
+
+    logging.getLogger("fastgd").debug(message, *details)
