@@ -3,7 +3,7 @@
 import math
 import warnings
 
-import numba
+import numba  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
 # A tuple of more coordinates than this is slower than an array: LLVM no longer unrolls the loops over it.
@@ -23,6 +23,8 @@ def forms(calling, n_dim):
 
 def kernel(calling, form, n_dim, shapes):
     """A C function with the signature of a block's values."""
+    if "print" in getattr(calling.fun, "__code__", kernel.__code__).co_names:
+        raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
     source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes)
     names = {"function": numba.njit(error_model="numpy")(calling.fun), "np": np, "carray": numba.carray}
     names |= {f"arg{k}": arg for k, arg in enumerate(calling.args)}

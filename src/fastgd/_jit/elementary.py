@@ -42,10 +42,11 @@ def nearest_whole(x):
     return (x + ROUNDER) - ROUNDER
 
 
-def reduced(x):
-    """k and r with x = k ln 2 + r, |r| <= ln(2) / 2."""
+def reduced(x, low=None):
+    """k and r with x = k ln 2 + r, |r| <= ln(2) / 2; low is what is to be added to x."""
     k = nearest_whole(x * (1.0 / math.log(2.0)))
-    return k, (-k).fma(LN2_LOW, (-k).fma(LN2_HIGH, x))
+    high = (-k).fma(LN2_HIGH, x)  # exact
+    return k, (-k).fma(LN2_LOW, high) if low is None else high + (-k).fma(LN2_LOW, low)
 
 
 def expm1_of_small(r):
@@ -153,15 +154,18 @@ def on_circle(k, r):
 
 
 def tanh(x):
+    """Of large numbers 1 - 2 / (exp(2 x) + 1). Of small ones, where this cancels, Lambert's continued fraction
+    x / (1 + z / (3 + z / (5 + ...))), z = x^2, to the term that no longer matters, as x minus a small quotient."""
     size = abs(x)
     size = (size > 20.0).choose(20.0, size)
     large = size > 0.55
-    # Lambert's x / (1 + z / (3 + z / (5 + ...))), as x minus a small quotient, to the term that no longer matters:
-    # the rounding errors of expm1(2 x) / (expm1(2 x) + 2) would add up to more than 2 units
+    k, r = reduced(size * 2.0)
+    scale = two_to(k)
+    exp_plus_1 = scale.fma(expm1_of_small(r), scale + 1.0)
     z = size * size
     over = (size * z) * horner(z, [675675.0, 45045.0, 594.0, 1.0])
     under = horner(z, [2027025.0, 945945.0, 51975.0, 630.0, 1.0])
-    quotient = large.choose(2.0, over) / large.choose(expm1(size * 2.0) + 2.0, under)
+    quotient = large.choose(2.0, over) / large.choose(exp_plus_1, under)
     return (large.choose(1.0, size) - quotient).with_sign_of(x)
 
 
@@ -180,7 +184,7 @@ def two_product(a, b):
 
 
 def log_in_two(x):
-    """The logarithm of a positive number with about 20 bits more than one number holds."""
+    """The logarithm of a positive number with about 10 bits more than one number holds."""
     e, f = split(x)
     d, d_low = two_sum(f.number(2.0), f)
     s = f / d
@@ -215,11 +219,9 @@ def power_of(x, exponent):
     y_low = low.fma(exponent, y_low)
     y, y_low = two_sum(y, y_low)
     inside = y.clipped(-750.0, 710.0)
-    k, r = reduced(inside)
+    k, r = reduced(inside, (inside == y).choose(y_low, x.number(0.0)))
     half = nearest_whole(k * 0.5)
-    mantissa = expm1_of_small(r) + 1.0
-    mantissa = mantissa.fma((inside == y).choose(y_low, x.number(0.0)), mantissa)
-    result = (mantissa * two_to(half)) * two_to(k - half)
+    result = ((expm1_of_small(r) + 1.0) * two_to(half)) * two_to(k - half)
     at_zero, at_infinity = (0.0, INFINITY) if exponent > 0.0 else (INFINITY, 0.0)
     result = (size == 0.0).choose(x.number(at_zero), result)
     result = (size == INFINITY).choose(x.number(at_infinity), result)

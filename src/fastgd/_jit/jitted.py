@@ -140,9 +140,11 @@ class Jitted:
                              f"{made.reason}")
         if not made.value:
             return None
-        begin = time.perf_counter()
-        gradient = made.exact_gradient() if jac == "exact" else 0
-        self.compile_time += time.perf_counter() - begin
+        gradient = 0
+        if jac == "exact":
+            begin = time.perf_counter()
+            gradient = made.exact_gradient()
+            self.compile_time += time.perf_counter() - begin
         return CompiledBlock(made.value, gradient, 0, 0, 0, made, points.n_dim, as_params(arrays, points), maximize,
                              record_errors, 0 if gradient else made.differences)
 
@@ -173,7 +175,7 @@ def portable(fun):
         pickle.dumps(fun)
     except Exception:  # an AttributeError, a PicklingError or what else the function's class raises
         try:
-            import cloudpickle
+            import cloudpickle  # type: ignore[import-untyped, import-not-found]
         except ImportError:
             return fun  # pickle says what is wrong with it
         return cloudpickle.dumps(fun)
@@ -200,7 +202,8 @@ class Calling:
 
     def number(self, x, data):
         """The same as a float, of copies."""
-        value = np.asarray(self(x.copy(), [array.copy() for array in data]))
+        with np.errstate(all="ignore"):
+            value = np.asarray(self(x.copy(), [array.copy() for array in data]))
         if value.size != 1:
             raise ValueError(f"the function returned an array of shape {value.shape}")
         return float(value.reshape(()))
@@ -246,6 +249,7 @@ def specialize(calling, points, arrays, shapes, libm):
         rows) else []
     reasons = []
     try:
+        require_llvm()
         expected = [calling.number(*sample) for sample in samples]
         again = [calling.number(*sample) for sample in samples]
         if not np.array_equal(expected, again, equal_nan=True):
@@ -270,6 +274,13 @@ def specialize(calling, points, arrays, shapes, libm):
     warnings.warn(f"{getattr(calling.fun, '__qualname__', calling.fun)} is not compiled, but called as Python "
                   f"({kind}): {'; '.join(reasons)}", RuntimeWarning, stacklevel=caller_level())
     return Specialization(kind, "; ".join(reasons))
+
+
+def require_llvm():
+    try:
+        import llvmlite  # type: ignore[import-untyped, import-not-found]  # noqa: F401
+    except ImportError:
+        raise ImportError("it takes numba: pip install fastgd[jit]") from None
 
 
 def traced(calling, n_dim, shapes, libm, samples, expected):

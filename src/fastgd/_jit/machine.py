@@ -3,7 +3,7 @@
 import ctypes
 import functools
 
-import llvmlite.binding as llvm
+import llvmlite.binding as llvm  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
 

@@ -1,0 +1,513 @@
+"""fastgd.jit: compiled functions walk the paths of the Python functions that they are made of, and what cannot be
+compiled gives the right answers all the same."""
+
+import logging
+import math
+import pickle
+import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import mpmath
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import Difference, Status, functions, gradient, jit, maximize, minimize
+from tests.problems import bits
+
+pytest.importorskip("numba")
+
+
+def product(x, scale=1.0):
+    """One term of + - * alone: its differences are those of values, bit for bit."""
+    bowl = 1.0 + (x[0] - 1.0) * (x[0] - 1.0) * scale
+    for i in range(1, len(x)):
+        bowl = bowl * (2.0 + x[i] * x[i] + 0.5 * x[i] * x[i - 1])
+    return bowl
+
+
+def wavy(x):
+    """Several terms, and functions that are not NumPy's own in a kernel."""
+    return np.sum(np.exp(0.3 * x) + np.cos(2.0 * x) + x * x, axis=0) + np.tanh(x[0] * x[-1])
+
+
+def branching(x):
+    return x[0] ** 2 + x[1] ** 2 if x[0] > 0.5 else 2.0 * x[0] ** 2 + x[1] ** 2 + 0.25
+
+
+@jit
+def decorated(x):
+    return (x[0] - 3.0) ** 2 + 1.0
+
+
+STARTS = np.random.default_rng(0).uniform(-1.5, 1.5, (203, 3))
+
+
+# The same as Python functions
+
+
+@pytest.mark.parametrize("bounds", [None, (-1.6, [0.5, 1.6, 3.0]), ([-1.5, -2.0, -9.0], None)])
+@pytest.mark.parametrize("jac", [None, Difference(1e-5), Difference(x_scale=0.01)], ids=str)
+@pytest.mark.parametrize("options", [{}, {"method": "adam", "learning_rate": 0.03, "ftol": 1e-9, "keep_best": True},
+                                     {"method": "momentum", "maxfev": 200, "xtol": 1e-6}], ids=str)
+def test_paths_are_those_of_values(options, jac, bounds):
+    """A function of one term gives the bits of its Python form: numbers, counts and statuses."""
+    x0 = STARTS if bounds is None else np.clip(STARTS, *(side if side is not None else np.inf for side in bounds))
+    options = options | {"jac": jac, "bounds": bounds, "maxiter": 150}
+    compiled = jit(product)
+    found = minimize(compiled, x0, **options)
+    assert compiled.kind == "traced"
+    assert bits(found) == bits(minimize(product, x0, vectorized=True, **options))
+
+
+def test_a_frozen_coordinate_and_active_bounds():
+    """Coordinates that cannot move have gradient 0; at a bound the one-sided formula of values is used."""
+    bounds = ([0.0, 0.7, -3.0], [0.5, 0.7, 3.0])
+    x0 = np.clip(STARTS, *bounds)
+    found = minimize(jit(product), x0, bounds=bounds)
+    assert bits(found) == bits(minimize(product, x0, vectorized=True, bounds=bounds))
+    assert np.all(found.x[:, 1] == 0.7)
+    assert np.all(found.jac[:, 1] == 0.0)
+
+
+@pytest.mark.parametrize(("fun", "x0"), [
+    (lambda x: (1.0 + x[0]) * np.sqrt(x[0]), [[0.3], [4.0], [-1.0], [0.0]]),
+    (lambda x: np.log(np.maximum(x[0], 0.0)), [[0.3], [4.0], [-1.0]]),
+    (lambda x: x[0] * x[0] * x[0], [[-5.0], [1.0]]),
+    (lambda x: 1.0 / x[0], [[0.0], [1e-7], [-2.0]]),
+    (lambda x: x[0] * x[1] * 1e300, [[1.0, 1e5], [1e200, 1e200]]),
+], ids=["root", "logarithm", "cubic", "pole", "overflow"])
+@pytest.mark.parametrize("rate", [0.4, "auto"])
+def test_values_that_are_not_finite(fun, x0, rate):
+    """A compiled function ends its problems with the statuses of the Python function."""
+    with np.errstate(all="ignore"):
+        expected = minimize(fun, x0, vectorized=True, learning_rate=rate, maxiter=60)
+    found = minimize(jit(fun), x0, learning_rate=rate, maxiter=60)
+    np.testing.assert_array_equal(found.status, expected.status)
+    np.testing.assert_allclose(found.x, expected.x, rtol=1e-9)
+    assert np.all(found.success <= np.isfinite(found.fun))
+
+
+def test_a_step_that_vanishes():
+    """Where x + h is x the problem ends, and gradient() raises."""
+    jac = Difference(step=1e-9)
+    compiled = jit(product)
+    assert minimize(compiled, [1e9, 0.0, 0.0], jac=jac).status == Status.STEP_UNDERFLOW
+    with pytest.raises(ValueError, match="the step is too small"):
+        gradient(compiled, [1e9, 0.0, 0.0], step=1e-9)
+    assert minimize(compiled, [[np.nan, 0.0, 0.0], [1.0, 0.0, 0.0]]).status.tolist() == [Status.NONFINITE, Status.GTOL]
+
+
+def test_batch_equals_singles():
+    """A problem has the same bits alone, in any order, and beside problems that fail."""
+    compiled = jit(wavy)
+    batch = minimize(compiled, STARTS)
+    order = np.random.default_rng(1).permutation(len(STARTS))
+    assert bits(minimize(compiled, STARTS[order])) == bits(batch, order)
+    for k in (0, 7, 150):
+        single = minimize(compiled, STARTS[k])
+        assert all(np.array_equal(single[name], batch[name][k]) for name in ("x", "fun", "jac", "nit", "nfev"))
+    spoiled = STARTS.copy()
+    spoiled[3] = 1e300
+    rest = np.delete(np.arange(len(STARTS)), 3)
+    assert bits(minimize(compiled, spoiled), rest) == bits(batch, rest)
+
+
+def test_gradients_beyond_the_formulas():
+    """Angles for which our sine does not hold are left to the C library, lane by lane."""
+    points = np.random.default_rng(2).uniform(0.5, 1.0, (20, 1))
+    points[::2] *= 1e-3
+    h = 2.0**-40
+    found = gradient(jit(lambda x: np.sin(1e10 * x[0])), points, step=h)[:, 0]
+    for x, slope in zip(points[:, 0], found, strict=True):
+        expected = (math.sin(1e10 * (x + h)) - math.sin(1e10 * (x - h))) / (2.0 * h)
+        assert slope == expected if x > 0.1 else slope == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_dim", [2, 10, 100])
+@pytest.mark.parametrize("fun", [functions.rosenbrock.formula, functions.styblinski_tang.formula], ids=str)
+def test_accuracy_of_separable_differences(fun, n_dim):
+    """The gradient of a traced sum is at least as accurate as that of the black box."""
+    def slopes(x):
+        x = [mpmath.mpf(float(c)) for c in x]
+        if fun is functions.styblinski_tang.formula:
+            return [2 * c**3 - 16 * c + 2.5 for c in x]
+        ahead = [0, *(200 * (x[i + 1] - x[i] ** 2) for i in range(n_dim - 1))]
+        return [ahead[i] + (-2 * x[i] * ahead[i + 1] - 2 * (1 - x[i]) if i < n_dim - 1 else 0) for i in range(n_dim)]
+
+    points = np.random.default_rng(3).uniform(-2.0, 2.0, (20, n_dim))
+    exact = np.array([[float(s) for s in slopes(x)] for x in points])
+    ours = np.abs(gradient(jit(fun), points) - exact).max()
+    black_box = np.abs(gradient(fun, points, vectorized=True) - exact).max()
+    assert ours <= black_box
+    assert ours < 1e-6 * np.abs(exact).max()
+
+
+# How functions are called
+
+
+def calls(kind):
+    """The same function of three variables, scaled by args and shifted by data, in every form."""
+    if kind == "unpacked":
+        return lambda a, b, c, scale, shift: product([a - shift, b, c], scale)
+    if kind == "rows":
+        return lambda x, scale, shift: product([x[:, 0] - shift, x[:, 1], x[:, 2]], scale)
+    return lambda x, scale, shift: product([x[0] - shift, x[1], x[2]], scale)
+
+
+@pytest.mark.parametrize(("kind", "options"), [
+    ("point", {}), ("columns", {"vectorized": True}), ("rows", {"vectorized": "rows"}), ("unpacked", {"unpack": True}),
+    ("unpacked", {"unpack": True, "vectorized": True})])
+def test_every_form_is_traced(kind, options):
+    """Points, columns, rows and coordinates one by one; args are constants, and batch_args each problem's own."""
+    compiled = jit(calls(kind), **options)
+    shift = np.linspace(-1.0, 1.0, len(STARTS))
+    found = minimize(compiled, STARTS, args=(0.75,), batch_args=(shift,))
+    expected = minimize(calls("columns"), STARTS, args=(0.75,), batch_args=(shift,), vectorized=True)
+    assert compiled.kind == "traced"
+    assert bits(found) == bits(expected)
+    alone = minimize(compiled, STARTS[5], args=(0.75,), batch_args=(shift[5],))
+    assert np.array_equal(alone.x, found.x[5])
+
+
+def test_data_of_several_shapes():
+    """Matrices and vectors of every problem reach the function in C order."""
+    rng = np.random.default_rng(4)
+    matrices, targets = rng.normal(size=(40, 4, 3)), rng.normal(size=(40, 4))
+
+    @jit
+    def residuals(x, matrix, target):
+        return np.sum((matrix @ x - target) ** 2)
+
+    result = minimize(residuals, np.zeros((40, 3)), batch_args=(matrices, targets), gtol=1e-9, maxiter=5000)
+    assert residuals.kind == "traced"
+    expected = [np.linalg.lstsq(a, b)[0] for a, b in zip(matrices, targets, strict=True)]
+    np.testing.assert_allclose(result.x, expected, atol=1e-7)
+
+
+def test_a_function_of_one_variable():
+    """With a scalar x0 the function gets a number."""
+    compiled = jit(lambda x: (x - 2.0) * (x - 2.0) + 1.0)
+    result = minimize(compiled, 0.5)
+    assert compiled.kind == "traced"
+    assert abs(result.x - 2.0) < 1e-6
+    assert type(result.x) is float
+    assert gradient(compiled, 3.0) == pytest.approx(2.0)
+
+
+def test_specializations_are_kept():
+    """One for every number of dimensions, args, and shapes of data; the second run compiles nothing."""
+    traces = []
+
+    @jit
+    def fun(x, scale=1.0, *data):
+        traces.append(type(x))
+        return scale * np.sum((x - sum(map(np.sum, data))) ** 2)
+
+    options = [({}, 2), ({}, 3), ({"args": (2.0,)}, 2), ({"args": (2.0,), "batch_args": (np.ones((1, 2)),)}, 2),
+               ({"args": (2.0,), "batch_args": (np.ones((1, 3)),)}, 2)]
+    for more, n_dim in options:
+        minimize(fun, np.ones((1, n_dim)), **more)
+        n_traces, seconds = len(traces), fun.compile_time
+        assert minimize(fun, np.full((1, n_dim), 3.0), **more).success.all()
+        assert (len(traces), fun.compile_time) == (n_traces, seconds)
+    assert sum(issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in traces) == len(options)
+    assert fun.compile_time > 0.0
+
+
+def test_maximize_record_and_counts():
+    """The sign is that of the function; every problem counts its points and no others."""
+    compiled = jit(lambda x: -product(x))
+    found = maximize(compiled, STARTS, on_error="record")
+    assert bits(found) == bits(maximize(lambda x: -product(x), STARTS, vectorized=True, on_error="record"))
+    run = minimize(jit(product), STARTS, method="adam", maxiter=7, gtol=0.0)
+    assert np.all(run.nfev == 2 * 3 * 8 + 1)
+    assert np.all(run.njev == 8)
+
+
+def test_callback_and_trace():
+    """Every iterate is shown, as for Python functions."""
+    seen = []
+    run = minimize(jit(product), STARTS[0], trace=1, callback=lambda x: seen.append(x.copy()))
+    plain = minimize(product, STARTS[0], trace=1)
+    assert np.array_equal(run.trace.x, plain.trace.x)
+    assert len(seen) == run.nit
+
+
+def test_two_threads():
+    """One jitted function may be minimized, and compiled, by several threads at once."""
+    compiled = jit(wavy)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda part: minimize(compiled, part), np.array_split(STARTS, 4)))
+    assert np.array_equal(np.concatenate([part.x for part in found]), minimize(compiled, STARTS).x)
+
+
+# Kernels
+
+
+@pytest.mark.parametrize("name", functions.BY_NAME)
+def test_all_test_functions_are_traced(name):
+    """No function of fastgd.functions needs a fallback; values agree with NumPy's."""
+    function = functions.BY_NAME[name]
+    x0 = np.random.default_rng(5).uniform(*function.bounds(), (9, function.n_dim))
+    compiled = jit(function)
+    result = minimize(compiled, x0, maxiter=0)
+    assert compiled.kind == "traced"
+    np.testing.assert_allclose(result.fun, function(x0.T), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(result.jac, gradient(function, x0, vectorized=True), rtol=1e-4, atol=1e-4)
+
+
+def test_long_kernels_are_split(monkeypatch):
+    """A kernel in parts computes the same bits."""
+    from fastgd._jit import codegen
+
+    x0 = np.random.default_rng(6).uniform(-1.0, 1.0, (9, 12))
+    whole = minimize(jit(functions.ackley.formula), x0, maxiter=20)
+    exact = minimize(jit(functions.griewank.formula), x0, maxiter=20, jac="exact")
+    monkeypatch.setattr(codegen, "MOST_INSTRUCTIONS", 50)
+    assert bits(minimize(jit(functions.ackley.formula), x0, maxiter=20)) == bits(whole)
+    assert bits(minimize(jit(functions.griewank.formula), x0, maxiter=20, jac="exact")) == bits(exact)
+
+
+def test_the_longest_kernels_are_of_values_alone(monkeypatch, caplog):
+    """Differences that would take too long to compile come from values."""
+    from fastgd._jit import codegen
+
+    monkeypatch.setattr(codegen, "MOST_INSTRUCTIONS", 20)
+    monkeypatch.setattr(codegen, "MOST_LINES", 200)
+    compiled, x0 = jit(product), np.random.default_rng(6).uniform(-1.0, 1.0, (19, 7))
+    with caplog.at_level(logging.DEBUG, logger="fastgd"):
+        found = minimize(compiled, x0, maxiter=20)
+    assert "differences by values" in caplog.text
+    assert compiled.kind == "traced"
+    assert bits(found) == bits(minimize(product, x0, maxiter=20, vectorized=True))
+    monkeypatch.setattr(codegen, "MOST_LINES", 50)
+    minimize(longer := jit(product), x0, maxiter=1)
+    assert longer.kind == "compiled"  # as written, with its loop
+
+
+def test_libm():
+    """On request the elementary functions are those of the C library."""
+    x0 = np.array([[0.3, 2.0], [-0.7, 5.0]])
+    found = minimize(jit(lambda x: np.exp(x[0]) * np.sin(x[1]), libm=True), x0, maxiter=0)
+    assert found.fun.tolist() == [math.exp(a) * math.sin(b) for a, b in x0]
+
+
+@pytest.mark.parametrize("name", ["rosenbrock", "ackley", "griewank", "levy", "beale", "goldstein_price", "zakharov"])
+def test_exact_gradients(name):
+    """jac="exact" is the limit of differences of higher precision, and takes no evaluation of the function."""
+    formula, n_dim = functions.BY_NAME[name].formula, functions.BY_NAME[name].n_dim
+    x0 = np.random.default_rng(7).uniform(-1.0, 1.0, (5, n_dim))
+    found = minimize(jit(formula), x0, jac="exact", maxiter=0)
+    complex_step = [[formula(x.astype(complex) + 1e-30j * (np.arange(n_dim) == i)).imag / 1e-30 for i in range(n_dim)]
+                    for x in x0]
+    np.testing.assert_allclose(found.jac, complex_step, rtol=1e-12, atol=1e-12)
+    assert np.all(found.nfev == 1)
+
+
+# What cannot be traced
+
+
+def test_a_branch_on_a_value():
+    """It is compiled as it is written, and takes the paths of Python."""
+    compiled = jit(branching)
+    x0 = STARTS[:, :2]
+    found = minimize(compiled, x0, method="adam", learning_rate=0.05, maxiter=100)
+    assert compiled.kind == "compiled"
+    expected = minimize(branching, x0, method="adam", learning_rate=0.05, maxiter=100)
+    np.testing.assert_allclose(found.x, expected.x, rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match=r"jac='exact'.*compiled, because TraceError"):
+        minimize(compiled, x0, jac="exact")
+
+
+def test_loops_on_values_of_longer_points():
+    """Points of many coordinates are arrays; data reach them too."""
+    @jit
+    def fun(x, centers, power):
+        total = 0.0
+        for i in range(len(x)):
+            distance = abs(x[i] - centers[i])
+            total += distance**power if distance < 1.0 else 2.0 * distance - 1.0
+        return total
+
+    rng = np.random.default_rng(8)
+    x0, centers = rng.normal(size=(30, 20)), rng.normal(size=(30, 20))
+    found = minimize(fun, x0, batch_args=(centers, np.full(30, 2.0)))
+    assert fun.kind == "compiled"
+    np.testing.assert_allclose(found.x, centers, atol=1e-5)
+
+
+def test_masks_in_a_vectorized_function():
+    """What NumPy selects by values is compiled as it is written, or called as Python; the answers are the same."""
+    def fun(x):
+        values = x[0] ** 2 + x[1] ** 2
+        values[x[0] > 0.5] += 1.0
+        return values
+
+    compiled = jit(fun, vectorized=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = minimize(compiled, STARTS[:, :2], learning_rate=0.2)
+    expected = minimize(fun, STARTS[:, :2], vectorized=True, learning_rate=0.2)
+    assert compiled.kind in ("compiled", "vectorized")
+    np.testing.assert_allclose(found.x, expected.x, atol=1e-12)
+
+
+def test_a_function_in_c():
+    """Special functions of SciPy are unknown to all: the function stays Python, and a warning says so."""
+    special = pytest.importorskip("scipy.special")
+    compiled = jit(lambda x: special.gamma(x[0]) + x[1] * x[1])
+    with pytest.warns(RuntimeWarning, match=r"is not compiled, but called as Python \(pointwise\): .*gamma") as caught:
+        result = minimize(compiled, [2.0, 1.0])
+    assert caught[0].filename == __file__
+    assert compiled.kind == "pointwise"
+    assert result.x[0] == pytest.approx(1.4616321449683623, abs=1e-6)
+
+
+def test_a_function_that_prints(capsys):
+    """It prints what Python prints: numbers, and no symbols."""
+    def fun(x):
+        print("x is", float(x[0]))
+        return (x[0] - 1.0) * (x[0] - 1.0)
+
+    compiled = jit(fun)
+    with pytest.warns(RuntimeWarning, match="prints"):
+        found = minimize(compiled, [3.0])
+    assert found.x[0] == pytest.approx(1.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= found.nfev
+    assert all(float(line.removeprefix("x is")) for line in lines)
+
+
+def test_a_function_that_changes_its_argument():
+    """Its changes are its own."""
+    def fun(x):
+        x -= 1.0
+        x[1] *= 3.0
+        return x[0] * x[0] * (1.0 + x[1] * x[1]) + x[1] * x[1]
+
+    x0 = STARTS[:, :2].copy()
+    found = minimize(jit(fun), x0)
+    np.testing.assert_array_equal(x0, STARTS[:, :2])
+    np.testing.assert_allclose(found.x, 1.0, atol=1e-5)
+    assert minimize(fun, x0[0]).fun == pytest.approx(found.fun[0], abs=1e-10)
+
+
+def test_random_values_are_not_compiled():
+    """A function that returns another value every time is not one that a kernel can be compared with."""
+    rng = np.random.default_rng(9)
+    compiled = jit(lambda x: x[0] * x[0] + 1e-3 * rng.random())
+    with pytest.warns(RuntimeWarning, match="different values at the same point"):
+        minimize(compiled, [1.0], maxiter=2)
+    assert compiled.kind == "pointwise"
+
+
+def test_a_function_that_raises():
+    """Its exception is the same object, with a note that names problem and iteration."""
+    error = ArithmeticError("no")
+
+    def fun(x):
+        raise error
+
+    with pytest.warns(RuntimeWarning, match="ArithmeticError: no"), pytest.raises(ArithmeticError) as caught:
+        minimize(jit(fun), [[1.0], [2.0]])
+    assert caught.value is error
+    assert "problem 0" in error.__notes__[-1]
+
+
+def test_without_numba(monkeypatch):
+    """Where LLVM is missing functions are called as they are, and a warning says what to install."""
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    monkeypatch.delitem(sys.modules, "fastgd._jit.machine", raising=False)
+    monkeypatch.delattr("fastgd._jit.machine", raising=False)
+    compiled = jit(product, vectorized=True)
+    with pytest.warns(RuntimeWarning, match=r"pip install fastgd\[jit\]"):
+        found = minimize(compiled, STARTS)
+    assert compiled.kind == "vectorized"
+    assert bits(found) == bits(minimize(product, STARTS, vectorized=True))
+
+
+def test_a_kernel_that_disagrees_is_not_used(monkeypatch):
+    """If the kernel returned anything but the function's values at x0, the function would be called instead."""
+    from fastgd._jit import codegen
+
+    monkeypatch.setitem(codegen.INSTRUCTIONS, "multiply", lambda a, b: a * b + 1e-6)
+    compiled = jit(product)
+    assert np.array_equal(minimize(compiled, STARTS, maxiter=1).nit, np.ones(len(STARTS)))
+    assert compiled.kind == "compiled"
+
+
+# The face
+
+
+def test_a_decorator():
+    """With and without options; the function can still be called."""
+    @jit(vectorized=True)
+    def fun(x):
+        """A bowl."""
+        return np.sum(x * x, axis=0)
+
+    assert (fun.__name__, fun.__doc__, fun.kind, fun.compile_time) == ("fun", "A bowl.", None, 0.0)
+    assert fun(np.array([3.0, 4.0])) == 25.0
+    assert repr(fun).endswith("fun: not compiled yet>")
+    assert minimize(fun, [1.0, 2.0]).success
+    assert ": traced, " in repr(fun)
+
+
+@pytest.mark.parametrize("fun", [decorated, jit(branching), jit(functions.rosenbrock)], ids=str)
+def test_pickling(fun):
+    """By the name of the function; it compiles itself again where it arrives."""
+    minimize(fun, [0.5, 0.25])
+    copy = pickle.loads(pickle.dumps(fun))
+    assert copy is fun or copy.kind is None
+    assert minimize(copy, [0.5, 0.25]).x.tobytes() == minimize(fun, [0.5, 0.25]).x.tobytes()
+
+
+def test_pickling_of_closures():
+    """By cloudpickle, where it is installed; without it pickle says what is wrong."""
+    center = 1.5
+    fun = jit(lambda x: (x[0] - center) ** 2)
+    try:
+        import cloudpickle  # noqa: F401
+    except ImportError:
+        with pytest.raises((AttributeError, pickle.PicklingError)):
+            pickle.dumps(fun)
+        return
+    assert minimize(pickle.loads(pickle.dumps(fun)), [0.0]).x[0] == pytest.approx(center)
+
+
+@pytest.mark.parametrize(("wrong", "error", "match"), [
+    (lambda: jit(3), TypeError, "fun must be callable, got int"),
+    (lambda: jit(product, vectorized="columns"), ValueError, "vectorized must be one of"),
+    (lambda: jit(product, unpack=1), TypeError, "unpack must be True or False"),
+    (lambda: jit(product, vectorized="rows", unpack=True), ValueError, "unpack=True"),
+    (lambda: minimize(jit(product), [1.0, 2.0], vectorized=True), TypeError, "does not go with vectorized"),
+    (lambda: minimize(jit(product), [1.0, 2.0], unpack=True), TypeError, "does not go with unpack"),
+    (lambda: minimize(jit(product), [1.0, 2.0], jac=lambda x: x), TypeError, "jac of a jitted function"),
+    (lambda: minimize(jit(product), [1.0, 2.0], jac=True), TypeError, "jac of a jitted function must be"),
+    (lambda: minimize(product, [1.0, 2.0], jac="exact"), ValueError, "made by fastgd.jit"),
+    (lambda: minimize(jit(product), [1.0, 2.0], jac="exakt"), ValueError, "did you mean 'exact'"),
+    (lambda: minimize(jit(product), [[1.0, 2.0]], batch_args=(np.ones(2),)), ValueError, "leading axes"),
+])
+def test_wrong_arguments(wrong, error, match):
+    """They get an error that says what was expected."""
+    with pytest.raises(error, match=match):
+        wrong()
+
+
+def test_wrong_results_get_the_errors_of_python():
+    """What the function returns is checked as ever."""
+    with pytest.warns(RuntimeWarning, match="not compiled"), pytest.raises(ValueError, match="shape"):
+        minimize(jit(lambda x: x), [1.0, 2.0])
+    with pytest.warns(RuntimeWarning, match="not compiled"), pytest.raises(TypeError, match="complex"):
+        minimize(jit(lambda x: x[0] + 1j), [1.0, 2.0])
+
+
+def test_import_is_lazy():
+    """`import fastgd` does not import numba, nor LLVM."""
+    import subprocess
+
+    code = "import fastgd, sys; fastgd.jit; print([m for m in ('numba', 'llvmlite') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    assert "jit" in dir(fastgd)
