@@ -338,6 +338,17 @@ def test_loops_on_values_of_longer_points():
     np.testing.assert_allclose(found.x, centers, atol=1e-5)
 
 
+def test_points_that_are_taken_apart():
+    """Functions in plain Python often unpack their argument, and call math."""
+    @jit
+    def fun(point):
+        a, b = point
+        return math.exp(a * a) + (b * b if b > 0.0 else 0.5 * b * b)
+
+    assert minimize(fun, STARTS[:, :2]).fun == pytest.approx(1.0)
+    assert fun.kind == "compiled"
+
+
 def test_masks_in_a_vectorized_function():
     """What NumPy selects by values is compiled as it is written, or called as Python; the answers are the same."""
     def fun(x):

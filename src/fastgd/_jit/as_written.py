@@ -6,19 +6,19 @@ import warnings
 import numba  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
-# A tuple of more coordinates than this is slower than an array: LLVM no longer unrolls the loops over it.
+# Longer tuples take seconds to compile.
 LONGEST_TUPLE = 16
 KERNEL = numba.types.int32(*[numba.types.intp] * 4, *[numba.types.CPointer(numba.types.float64)] * 3,
                            numba.types.voidptr)
 
 
 def forms(calling, n_dim):
-    """How the function may get its points, the fastest form first."""
+    """How the function may get its points. A tuple is not faster, but can be unpacked: ``a, b = x``."""
     if calling.vectorized:
         return ("a block",)
     if calling.unpack:
         return ("a tuple",)
-    return ("a tuple", "an array") if n_dim <= LONGEST_TUPLE else ("an array",)
+    return ("an array", "a tuple") if n_dim <= LONGEST_TUPLE else ("an array",)
 
 
 def kernel(calling, form, n_dim, shapes):
@@ -46,24 +46,26 @@ HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, valu
 
 
 def point_source(calling, form, n_dim, shapes):
-    """A loop over points."""
-    lines, arguments = [], []
+    """A loop over points; the arrays that the function gets are filled again for each."""
+    once, lines, arguments = [], [], []
     if form == "a tuple":
         coordinates = "".join(f"x[{i}, j], " for i in range(n_dim))
         arguments.append(coordinates.rstrip(", ") if calling.unpack else f"({coordinates})")
     else:
-        lines.append(f"point = x[:{n_dim}, j].copy()")
+        once.append(f"point = np.empty({n_dim})")
+        lines += [f"for i in range({n_dim}):", "    point[i] = x[i, j]"]
         arguments.append("point")
     arguments += [f"arg{k}" for k in range(len(calling.args))]
     start = 0
     for k, shape in enumerate(shapes):
         size = math.prod(shape)
-        lines.append(f"data{k} = params[{start}:{start + size}, j].copy().reshape({shape})" if shape
-                     else f"data{k} = params[{start}, j]")
-        arguments.append(f"data{k}")
+        once.append(f"data{k} = np.empty({size})")
+        lines += [f"for i in range({size}):", f"    data{k}[i] = params[{start} + i, j]"]
+        arguments.append(f"data{k}.reshape({shape})" if shape else f"data{k}[0]")
         start += size
     lines.append(f"f[j] = function({', '.join(arguments)})")
-    body = "\n".join(["        for j in range(n_points):", *(f"            {line}" for line in lines)])
+    body = "\n".join([*(f"        {line}" for line in once), "        for j in range(n_points):",
+                      *(f"            {line}" for line in lines)])
     return HEAD.format(n_dim=n_dim, n_data=max(start, 1), body=body)
 
 
