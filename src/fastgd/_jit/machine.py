@@ -1,13 +1,11 @@
 """From the text of a module to functions in memory, by LLVM."""
 
 import ctypes
-import functools
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
 
-@functools.cache
 def host():
     """The machine that is compiled for: this one."""
     llvm.initialize_native_target()
