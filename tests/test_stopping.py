@@ -210,7 +210,8 @@ def test_other_ends_of_a_run():
 def test_statuses_and_their_messages():
     """Each status has a number, success from 0 on, and a sentence of its own."""
     numbers = {"GTOL": 0, "XTOL": 1, "FTOL": 2, "FTARGET": 3, "STALLED": -1, "MAXITER": -2, "NONFINITE": -3,
-               "CALLBACK": -4, "MAXFEV": -5, "MAXTIME": -6, "STEP_UNDERFLOW": -7, "EXCEPTION": -8, "UNBOUNDED": -9}
+               "CALLBACK": -4, "MAXFEV": -5, "MAXTIME": -6, "STEP_UNDERFLOW": -7, "EXCEPTION": -8, "UNBOUNDED": -9,
+               "WORKER_LOST": -10}
     assert {name: int(Status[name]) for name in numbers} == numbers
     messages = [status.message for status in Status]
     assert len(set(messages)) == len(messages)

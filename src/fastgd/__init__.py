@@ -12,16 +12,19 @@ from .result import Result, Status
 
 if TYPE_CHECKING:
     from . import functions, methods, noise, schedules
+    from ._checkpoint import CheckpointError
     from ._compiled import compiled
     from ._jit.jitted import jit
 
-__all__ = ["Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "jit", "maximize",
-           "methods", "minimize", "noise", "schedules", "scipy_method"]
+__all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "jit",
+           "maximize", "methods", "minimize", "noise", "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name):
+    if name == "CheckpointError":
+        return import_module("._checkpoint", __name__).CheckpointError
     if name == "compiled":
         return import_module("._compiled", __name__).compiled
     if name == "jit":

@@ -6,15 +6,18 @@ import sys
 import numpy as np
 
 LARGEST_COUNT = np.iinfo(np.intp).max
+# A batch of more numbers is not copied at once.
+LARGE = 1 << 18
 
 
 class Points:
     """Where problems start: a row each, and the shape they came in."""
 
-    __slots__ = ("n_dim", "n_problems", "rows", "shape")
+    __slots__ = ("is_own", "n_dim", "n_problems", "rows", "shape")
 
-    def __init__(self, rows, shape):
-        self.rows = rows  # (n_problems, n_dim) float64
+    def __init__(self, rows, shape, is_own=True):
+        self.rows = rows  # (n_problems, n_dim) float64, or if they are not our own of any real dtype
+        self.is_own = is_own  # and nobody changes them
         self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
         self.n_problems, self.n_dim = rows.shape
 
@@ -39,8 +42,8 @@ def as_real_array(value, name):
     return array
 
 
-def as_points(x, name):
-    """Points of shape (n_dim,) or (..., n_dim), or a scalar."""
+def as_points(x, name, large_as_it_is=False):
+    """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole."""
     array = as_real_array(x, name)
     shape = array.shape
     n_dim = shape[-1] if shape else 1
@@ -48,6 +51,8 @@ def as_points(x, name):
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
     if 2 * 8 * array.size > sys.maxsize:  # the answers are a point and a gradient
         raise OverflowError(f"{name} of shape {shape} is too large: its size overflows")
+    if large_as_it_is and array.ndim > 1 and array.size > LARGE:
+        return Points(array.reshape(-1, n_dim), shape, is_own=False)
     try:  # a copy, so that the user may change x during the run
         rows = np.array(array, np.float64, ndmin=2)
         if rows.ndim > 2:
@@ -192,6 +197,27 @@ def as_batch_args(batch_args, points):
         array.flags.writeable = False
         arrays.append(array)
     return tuple(arrays)
+
+
+def as_out(out, points):
+    """The user's arrays for the answers, by name, as rows of problems."""
+    if not isinstance(out, dict):
+        raise TypeError(f"out must be a dictionary of arrays, got {type(out).__name__}")
+    if len(points.shape) <= 1:
+        raise ValueError("out is for batches: x0 is a single problem")
+    fields = {"x": (points.shape, np.float64), "jac": (points.shape, np.float64),
+              "fun": (points.batch_shape, np.float64),
+              **dict.fromkeys(("nit", "nfev", "njev", "status"), (points.batch_shape, np.intp))}
+    answers = {}
+    for name, array in out.items():
+        shape, dtype = fields[as_choice(name, "a name in out", tuple(fields))]
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"out[{name!r}] must be an array, got {type(array).__name__}")
+        if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous or not array.flags.writeable:
+            raise ValueError(f"out[{name!r}] must be a writeable C-contiguous array of shape {shape} and dtype "
+                             f"{np.dtype(dtype)}, got shape {array.shape} and dtype {array.dtype}")
+        answers[name] = array.reshape(-1, *points.rows.shape[1:]) if array.ndim == len(points.shape) else array.ravel()
+    return answers
 
 
 def as_key(rng):

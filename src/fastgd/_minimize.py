@@ -4,17 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from ._core.descent import run
-from ._core.lanes import Sink, Source
-from ._core.noise import GaussianNoise as CoreNoise
-from ._core.update import LearningRates
+from ._chunks import solve
 from ._inputs import (
     LARGEST_COUNT,
     as_bounds,
     as_choice,
+    as_count,
     as_flag,
     as_float,
     as_key,
+    as_out,
     as_points,
     count_per_problem,
     per_problem,
@@ -22,25 +21,25 @@ from ._inputs import (
     require_finite,
     with_suggestions,
 )
-from ._objective import as_objective
 from ._observer import Observer
-from ._unraisable import unraisable_as_error
+from ._plan import Plan, allocate
 from .result import Result, Status
 
 
 @with_suggestions()
 def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bounds=None, vectorized=False,
              unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
-             maxtime=None, keep_best=False, noise=None, rng=None, on_error="raise", callback=None, trace=0):
+             maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None, checkpoint=None, out=None,
+             on_error="raise", callback=None, trace=0, progress=False):
     """Minimize a function of one or more variables, from one starting point or from many.
 
     Parameters
     ----------
-    fun : callable, Objective or compiled function
+    fun : callable, Objective, or compiled or jitted function
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
         An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
-        `batch_args` and `jac` can be given with it.
+        `batch_args` and `jac` can be given with it. What `jit` makes has options of its own.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional
@@ -55,7 +54,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     jac : None, "3-point", Difference, callable or True
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
         ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. That of a
-        compiled function is one, too.
+        compiled function is one, too. For a function made by `jit` "exact" are derivatives of its operations.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside.
     vectorized : bool or "rows", default False
@@ -91,6 +90,20 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         ``result.jac``. For methods whose learning rate is not "auto".
     rng : None, int, or a SeedSequence, Generator or BitGenerator of numpy.random, optional
         The seed of the noise. By default it is another one in every call.
+    workers : int, concurrent.futures.Executor or map-like callable, default 1
+        Who solves the problems of a batch: so many threads (-1: as many as there are CPUs for this process), or the
+        processes or machines behind an executor (of the standard library, Dask, mpi4py, loky), to which the functions
+        are sent by pickle, or cloudpickle where it is installed. The results are the same. Threads gain where `fun` is
+        compiled (see `jit`, `compiled`) or lets go of the GIL. If there are fewer problems than workers, and `fun` is
+        a Python function of one point, the points of its differences are spread over the workers instead.
+    chunk_size : int, optional
+        How many problems are handed out at a time. By default it depends on the kind of function and n_dim.
+    checkpoint : str or path, optional
+        A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
+        that finds it goes on from there.
+    out : dict, optional
+        Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") in which the result's fields are
+        to be, such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
     on_error : {"raise", "record"}, default "raise"
         Whether an exception of `fun` is raised, with a note that names the problem and the iteration, or ends that
         problem with status ``EXCEPTION``.
@@ -100,6 +113,9 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     trace : int or (int, problems), default 0 (off)
         Record every k-th iteration: of all problems (at most 1,000), or of those named by their indices. Very long
         paths are thinned.
+    progress : bool or callable, default False
+        Show the number of problems done and the share of them that converged, by tqdm if that is installed. A function
+        is called with (done, total) after every chunk.
 
     Returns
     -------
@@ -112,10 +128,12 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         If an argument, or what `fun` returns, has the wrong type, shape or range.
     Exception
         Whatever `fun` raises, unless `on_error` is "record".
+    CheckpointError
+        If `checkpoint` is a file of another kind, or damaged.
 
     See Also
     --------
-    maximize, gradient, compiled
+    maximize, gradient, jit, compiled
 
     Examples
     --------
@@ -140,7 +158,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     return _solve(fun, x0, args, False, method=method, learning_rate=learning_rate, jac=jac, bounds=bounds,
                   vectorized=vectorized, unpack=unpack, batch_args=batch_args, maxiter=maxiter, gtol=gtol, xtol=xtol,
                   ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime, keep_best=keep_best, noise=noise, rng=rng,
-                  on_error=on_error, callback=callback, trace=trace)
+                  workers=workers, chunk_size=chunk_size, checkpoint=checkpoint, out=out, on_error=on_error,
+                  callback=callback, trace=trace, progress=progress)
 
 
 @with_suggestions(minimize)
@@ -178,33 +197,30 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__wrapped__.__kwdefaults__, **options})
 
 
-def _solve(fun, x0, args, maximized, *, bounds, on_error, callback, trace, **options):
-    points = as_points(x0, "x0")
+def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
+           out, **options):
+    points = as_points(x0, "x0", large_as_it_is=True)
+    answers = allocate(points, None if out is None else as_out(out, points))
     if len(points.shape) <= 1:
         require_finite(points, "x0")
     bounds = as_bounds(bounds, points, "x0")
     as_choice(on_error, "on_error", ("raise", "record"))
-    objective, difference, functions = as_objective(
-        fun, points, args, options["jac"], options["vectorized"], options["unpack"], options["batch_args"], maximized,
-        on_error == "record")
-    sign = -1.0 if maximized else 1.0
+    sign = -1.0 if maximize else 1.0
     method, learning_rates = _as_method(options["method"], options["learning_rate"], points)
-    source = _as_source(points, bounds, learning_rates, sign, options)
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
+    chunk_size = None if chunk_size is None else as_count(chunk_size, "chunk_size")
     observer = Observer(points, callback, trace, sign) if callback is not None or trace else None
-    numbers = _allocate(points)
-    keep_best = as_flag(options["keep_best"], "keep_best")
-    rates, noise = _as_schedule(method.learning_rate), _as_core_noise(options["noise"], options["rng"], method)
-    with unraisable_as_error(functions, difference):
-        run(objective, difference, method.rule(), source, Sink(**numbers), rates=rates, noise=noise,
-            values=observer is not None or options["ftarget"] is not None or np.any(np.asarray(options["ftol"])),
-            keep_best=keep_best, maxtime=maxtime, observer=observer,
-            watched=None if observer is None else observer.watched)
-    if maximized:
-        numbers["fun"] *= -1.0
-        numbers["jac"] *= -1.0
-    return _as_result(points, numbers, maximized, observer.traces() if observer else None)
+    plan = Plan(
+        fun=fun, args=args, jac=options["jac"], vectorized=options["vectorized"], unpack=options["unpack"],
+        batch_args=options["batch_args"], points=points, bounds=bounds,
+        numbers=_numbers(points, learning_rates, sign, options), method=method,
+        noise=_as_core_noise(options["noise"], options["rng"], method),
+        values=observer is not None or options["ftarget"] is not None or bool(np.any(np.asarray(options["ftol"]))),
+        keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
+    solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
+          progress=progress, checkpoint=checkpoint)
+    return _as_result(points, answers, maximize, observer.traces() if observer else None)
 
 
 def _as_method(method, learning_rate, points):
@@ -227,18 +243,6 @@ def _as_method(method, learning_rate, points):
     return method, per_problem(learning_rate, "learning_rate", points, open_below=True)
 
 
-def _as_schedule(learning_rate):
-    """The rates of any iterations, if they change."""
-    if not callable(learning_rate):
-        return None
-    from .schedules import Schedule
-
-    if isinstance(learning_rate, Schedule):
-        return LearningRates(lambda start, stop: learning_rate(np.arange(start, stop)))
-    return LearningRates(lambda start, stop: np.array([as_float(learning_rate(k), f"learning_rate({k})")
-                                                       for k in range(start, stop)]))
-
-
 def _as_core_noise(noise, rng, method):
     if noise is None:
         if rng is not None:
@@ -251,43 +255,25 @@ def _as_core_noise(noise, rng, method):
     if method.learning_rate == "auto":
         raise ValueError("noise does not go with learning_rate='auto', whose line search follows the gradient: give a "
                          "rate, such as 0.01")
-    return CoreNoise(noise.scale, noise.decay, as_key(rng))
+    return noise.scale, noise.decay, as_key(rng)
 
 
-def _as_source(points, bounds, learning_rates, sign, options):
-    """The problems as the core takes them: a row or a number for each."""
-    ftarget = options["ftarget"]
+def _numbers(points, learning_rates, sign, options):
+    """A number of each kind for every problem, as the core takes them."""
+    ftarget, maxfev = options["ftarget"], options["maxfev"]
     if ftarget is None:
         ftarget = repeated(-np.inf, np.float64, points)
     else:
         ftarget = sign * per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
-    return Source(
-        points.rows,
-        learning_rate=learning_rates,
-        gtol=per_problem(options["gtol"], "gtol", points),
-        xtol=per_problem(options["xtol"], "xtol", points),
-        ftol=per_problem(options["ftol"], "ftol", points),
-        ftarget=ftarget,
-        maxiter=count_per_problem(options["maxiter"], "maxiter", points, minimum=0),
-        maxfev=count_per_problem(LARGEST_COUNT if options["maxfev"] is None else options["maxfev"], "maxfev", points,
-                                 minimum=1),
-        lower=bounds[0],
-        upper=bounds[1],
-    )
-
-
-def _allocate(points):
-    """Arrays for the answers."""
-    try:
-        return {
-            "x": np.empty(points.rows.shape),
-            "jac": np.empty(points.rows.shape),
-            "fun": np.empty(points.n_problems),
-        } | {name: np.empty(points.n_problems, dtype=np.intp) for name in ("nit", "nfev", "njev", "status")}
-    except MemoryError:
-        n_bytes = 8 * points.n_problems * (2 * points.n_dim + 5)
-        raise MemoryError(f"the results of {points.n_problems} problems of {points.n_dim} dimensions need "
-                          f"{n_bytes} bytes") from None
+    return {
+        "learning_rate": learning_rates,
+        "gtol": per_problem(options["gtol"], "gtol", points),
+        "xtol": per_problem(options["xtol"], "xtol", points),
+        "ftol": per_problem(options["ftol"], "ftol", points),
+        "ftarget": ftarget,
+        "maxiter": count_per_problem(options["maxiter"], "maxiter", points, minimum=0),
+        "maxfev": count_per_problem(LARGEST_COUNT if maxfev is None else maxfev, "maxfev", points, minimum=1),
+    }
 
 
 def _as_result(points, numbers, maximized, trace):

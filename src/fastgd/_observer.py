@@ -1,5 +1,7 @@
 """Looking at a run: the user's callback, and recorded paths."""
 
+from _thread import RLock
+
 import numpy as np
 
 from .result import Iterate, Trace
@@ -22,11 +24,17 @@ class Observer:
         self.every, traced = read_trace(trace, points)
         self.paths = {problem: Path(self.every) for problem in traced}
         self.watched = None
+        self.lock = RLock()  # the runs of several threads; a callback may minimize something, too
         if callback is None:
             self.watched = np.zeros(points.n_problems, dtype=np.uint8)
             self.watched[traced] = 1
 
     def __call__(self, problem, nit, nfev, x, fun, jac):
+        with self.lock:
+            return self.observe(problem, nit, nfev, x, fun, jac)
+
+    def observe(self, problem, nit, nfev, x, fun, jac):
+        """Records the iterate and calls the user; whether the problem is to end."""
         fun = self.sign * fun
         jac = self.sign * jac
         if self.shape == ():

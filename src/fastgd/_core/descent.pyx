@@ -53,7 +53,8 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     except Exception as error:
         lane = lanes.culprit()
         if lane >= 0:
-            error.add_note(f"fastgd: raised for problem {lanes.problem[lane]} at iteration {lanes.nit[lane] + 1}")
+            error.add_note(f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
+                           f"{lanes.nit[lane] + 1}")
         raise
 
 
@@ -85,12 +86,12 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
         test(lanes)
         if observer is not None:
             with gil:
-                show_iterates(lanes, observer, watched)
+                show_iterates(lanes, observer, watched, source.first)
         if rates is not None:
             rates.look_up(lanes)
         lanes.slopes = lanes.g
         if noise is not None:
-            noise.add(lanes, lanes.noisy_g)
+            noise.add(lanes, lanes.noisy_g, source.first)
             lanes.slopes = lanes.noisy_g
         rule.propose(lanes)
         if lanes.bounded:
@@ -138,7 +139,7 @@ cdef void give_up(Lanes lanes, Sink sink) noexcept nogil:
     lanes.live = 0
 
 
-cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched) except -1:
+cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched, Py_ssize_t first) except -1:
     cdef Py_ssize_t i, lane, problem
     cdef double[::1] x
     cdef double[::1] g
@@ -153,7 +154,7 @@ cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched) 
         for i in range(lanes.n_dim):
             x[i] = lanes.x[i * lanes.capacity + lane]
             g[i] = lanes.g[i * lanes.capacity + lane]
-        if observer(problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
+        if observer(first + problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
             if lanes.status[lane] == RUNNING:
                 lanes.finish(lane, CALLBACK)
     return 0

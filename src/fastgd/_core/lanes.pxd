@@ -12,6 +12,7 @@ cdef class Source:
     cdef Py_ssize_t n_problems
     cdef Py_ssize_t n_dim
     cdef Py_ssize_t next
+    cdef Py_ssize_t first           # the number of its first problem, where these are part of a batch
     cdef bint bounded
     cdef const double[:, :] x0
     cdef const double[:, :] lower

@@ -17,6 +17,7 @@ class Source:
         maxfev: NDArray[np.intp],
         lower: NDArray[np.float64] | None = None,
         upper: NDArray[np.float64] | None = None,
+        first: int = 0,
     ) -> None: ...
 
 @disjoint_base

@@ -15,15 +15,17 @@ cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a b
 
 
 cdef class Source:
-    """The problems that wait, a row each; strides may be zero."""
+    """The problems that wait, a row each; strides may be zero. Users know them by other numbers, from `first` on."""
 
     def __init__(self, const double[:, :] x0, *, const double[:] learning_rate, const double[:] gtol,
                  const double[:] xtol, const double[:] ftol, const double[:] ftarget, const Py_ssize_t[:] maxiter,
-                 const Py_ssize_t[:] maxfev, const double[:, :] lower=None, const double[:, :] upper=None):
+                 const Py_ssize_t[:] maxfev, const double[:, :] lower=None, const double[:, :] upper=None,
+                 Py_ssize_t first=0):
         self.x0 = x0
         self.n_problems = x0.shape[0]
         self.n_dim = x0.shape[1]
         self.next = 0
+        self.first = first
         self.bounded = lower is not None
         self.lower = lower
         self.upper = upper

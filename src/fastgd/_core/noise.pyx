@@ -24,12 +24,15 @@ cdef class GaussianNoise:
         self.key[0] = key[0]
         self.key[1] = key[1]
 
-    cdef void add(self, Lanes lanes, double *out) noexcept nogil:
-        """out = g + noise, (n_dim, capacity), for the lanes at an iterate; the columns of others stay as they are."""
+    cdef void add(self, Lanes lanes, double *out, Py_ssize_t first) noexcept nogil:
+        """out = g + noise, (n_dim, capacity), for the lanes at an iterate; the columns of others stay as they are.
+
+        The number of a lane's first problem is `first`.
+        """
         cdef Py_ssize_t lane
         for lane in range(lanes.live):
             if lanes.phase[lane] == ITERATE:
-                self.add_to_problem(lanes.problem[lane], lanes.nit[lane], lanes.n_dim, lanes.g + lane, out + lane,
+                self.add_to_problem(first + lanes.problem[lane], lanes.nit[lane], lanes.n_dim, lanes.g + lane, out + lane,
                                     lanes.capacity)
 
     cdef void add_to_problem(self, Py_ssize_t problem, Py_ssize_t iteration, Py_ssize_t n_dim, const double *g,

@@ -17,6 +17,7 @@ cdef enum:
     STEP_UNDERFLOW = -7
     EXCEPTION = -8
     UNBOUNDED = -9
+    WORKER_LOST = -10
 
 
 cdef void test(Lanes lanes) noexcept nogil

@@ -14,6 +14,7 @@ class Status(IntEnum):
     STEP_UNDERFLOW = -7
     EXCEPTION = -8
     UNBOUNDED = -9
+    WORKER_LOST = -10
     @property
     def message(self) -> str: ...
 

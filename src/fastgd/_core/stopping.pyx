@@ -33,6 +33,7 @@ class Status(IntEnum):
     STEP_UNDERFLOW = -7
     EXCEPTION = -8
     UNBOUNDED = -9
+    WORKER_LOST = -10
 
     @property
     def message(self):
@@ -56,6 +57,7 @@ MESSAGES = {
     Status.STEP_UNDERFLOW: "The difference step is too small: x + h or x - h equals x in some coordinate.",
     Status.EXCEPTION: "The objective raised an exception; x is the last good point.",
     Status.UNBOUNDED: "The function is unbounded: it returned -inf, or inf where it is maximized.",
+    Status.WORKER_LOST: "Every worker that got this problem died; x is the starting point.",
 }
 
 

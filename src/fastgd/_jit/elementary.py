@@ -1,9 +1,9 @@
 """Elementary functions without branches, so that several points are computed by one instruction.
 
-They are written for any kind of value that has the operators of Python and the methods of `instructions.Value`; each is
-within 2 units in the last place of the exact result, see tests/test_elementary.py. Polynomials are the Taylor series
-to the term that no longer matters. Arguments for which these formulas do not hold give a nan, and the kernels compute
-such points again by the functions of the C library.
+They are written for any kind of value that has the operators of Python and the methods of `instructions.Value`; each
+is within 2 units in the last place of the exact result, see tests/test_elementary.py. Polynomials are the Taylor
+series to the term that no longer matters. Arguments for which these formulas do not hold give a nan, and the kernels
+compute such points again by the functions of the C library.
 
 J.-M. Muller, "Elementary Functions", 3rd edition, Birkhäuser, 2016, explains the reductions of the argument.
 """

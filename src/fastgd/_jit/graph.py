@@ -16,13 +16,31 @@ BINARY = ("add", "subtract", "multiply", "divide", "power", "minimum", "maximum"
 # What a node can be besides an operation: a number, coordinate i of the point, number k of the problem's own data.
 NUMBER, COORDINATE, DATUM = "number", "coordinate", "datum"
 
+# Operations whose result is never -0.0, whatever they are applied to.
+NEVER_MINUS_ZERO = frozenset(("absolute", "exp", "exp2", "cosh", "cos", "hypot", "log", "log2", "log10", "arccos",
+                              "arccosh", "sign", *BOOLEAN))
+
 # A sum or product of at least so many terms is computed as a tree: a change of one of them then passes through few
 # of the others, and rounding errors do not add up.
 LONG_CHAIN = 8
 
+# A function that takes more calls per node of its graph does its work again and again.
+CALLS_PER_NODE = 50
+
+# Coefficients of a sum that are rather left in its terms.
+SMALLEST, LARGEST = 2.0**-500, 2.0**500
+
 
 class TraceError(Exception):
     """The function does something that is no fixed sequence of operations, or is one that is too long."""
+
+
+class Refusal(BaseException):
+    """A TraceError to be, while the function runs: it must not catch this as one of the errors that it expects."""
+
+
+def is_minus_zero(value):
+    return value == 0.0 and math.copysign(1.0, value) < 0.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,7 @@ class Node:
     operation: str
     arguments: tuple  # numbers of nodes; of a NUMBER its value, of a COORDINATE or a DATUM its index
     coordinates: int  # those that it depends on, as a set of bits
+    may_be_minus_zero: bool
 
 
 class Graph:
@@ -42,37 +61,36 @@ class Graph:
     nodes : list of Node
     root : int
         The node that is the function's value.
+    n_dim : int
+        The number of coordinates of the point, whether or not the function depends on them.
     """
 
-    def __init__(self, most_nodes):
+    def __init__(self, n_dim, most_nodes=math.inf):
+        self.n_dim = n_dim
         self.most_nodes = most_nodes
         self.nodes = []
         self.root = None
         self._numbers = {}
+        self._n_applied = 0
 
-    def _number_of(self, operation, arguments, coordinates):
-        key = (operation, *arguments)
-        number = self._numbers.get(key)
-        if number is None:
-            if len(self.nodes) >= self.most_nodes:
-                raise TraceError(f"the function has more than {self.most_nodes} operations")
-            number = self._numbers[key] = len(self.nodes)
-            self.nodes.append(Node(operation, arguments, coordinates))
+    def _add(self, key, node):
+        """The number of this node, or of the one with the same key."""
+        number = self._numbers.setdefault(key, len(self.nodes))
+        if number == len(self.nodes):
+            if number >= self.most_nodes:
+                raise Refusal(f"the function has more than {self.most_nodes} operations")
+            self.nodes.append(node)
         return number
 
     def coordinate(self, i):
-        return self._number_of(COORDINATE, (i,), 1 << i)
+        return self._add((COORDINATE, i), Node(COORDINATE, (i,), 1 << i, True))
 
     def datum(self, k):
-        return self._number_of(DATUM, (k,), 0)
+        return self._add((DATUM, k), Node(DATUM, (k,), 0, True))
 
     def number(self, value):
-        # by the bits: 0.0 == -0.0, and a nan is not equal to itself
-        key = (NUMBER, np.float64(value).tobytes())
-        if key not in self._numbers:
-            self._numbers[key] = len(self.nodes)
-            self.nodes.append(Node(NUMBER, (float(value),), 0))
-        return self._numbers[key]
+        bits = np.float64(value).tobytes()  # 0.0 == -0.0, and a nan is not equal to itself
+        return self._add((NUMBER, bits), Node(NUMBER, (float(value),), 0, is_minus_zero(value)))
 
     def value_of(self, node):
         """The value of a NUMBER; None of other nodes."""
@@ -84,6 +102,9 @@ class Graph:
 
     def apply(self, operation, *arguments):
         """The node of an operation on nodes, or of what that comes to."""
+        self._n_applied += 1
+        if self._n_applied > CALLS_PER_NODE * self.most_nodes:
+            raise Refusal("the function repeats its operations too often")
         values = [self.value_of(argument) for argument in arguments]
         if None not in values:
             with np.errstate(all="ignore"):
@@ -94,19 +115,34 @@ class Graph:
         coordinates = 0
         for argument in arguments:
             coordinates |= self.nodes[argument].coordinates
-        return self._number_of(operation, arguments, coordinates)
+        minus_zero = self._may_be_minus_zero(operation, arguments)
+        return self._add((operation, *arguments), Node(operation, arguments, coordinates, minus_zero))
+
+    def _may_be_minus_zero(self, operation, arguments):
+        if operation == "add":
+            return all(self.nodes[argument].may_be_minus_zero for argument in arguments)
+        if operation == "subtract":
+            return self.nodes[arguments[0]].may_be_minus_zero
+        is_square = operation == "multiply" and arguments[0] == arguments[1]
+        return not is_square and operation not in NEVER_MINUS_ZERO
 
     def _simplified(self, operation, arguments, values):
         """What an operation with a neutral number, or a power of a small exponent comes to; None for others."""
         first, second = arguments[0], arguments[-1]
-        if operation in ("add", "subtract") and values[1] == 0.0:
+        for value, other in ((values[0], second), (values[-1], first)):
+            if value is None or first == second:
+                continue
+            if operation == "add" and value == 0.0 and (
+                    is_minus_zero(value) or not self.nodes[other].may_be_minus_zero):
+                return other
+            if operation == "multiply" and value == 1.0:
+                return other
+            if operation in ("logical_and", "logical_or"):
+                return other if bool(value) == (operation == "logical_and") else self.number(value != 0.0)
+        if operation == "subtract" and values[1] == 0.0 and not is_minus_zero(values[1]):
             return first
-        if operation == "add" and values[0] == 0.0:
-            return second
-        if operation in ("multiply", "divide", "power") and values[1] == 1.0:
+        if operation in ("divide", "power") and values[1] == 1.0:
             return first
-        if operation == "multiply" and values[0] == 1.0:
-            return second
         if operation == "where" and values[0] is not None:
             return arguments[1] if values[0] else second
         if operation == "power" and values[1] in (-2.0, -1.0, 0.0, 0.5, 2.0, 3.0, 4.0):
@@ -116,10 +152,12 @@ class Graph:
     def _small_power(self, base, exponent):
         if exponent == 0.0:
             return self.number(1.0)
-        if exponent == 0.5:
-            return self.apply("sqrt", base)
-        if exponent < 0.0:
-            return self.apply("divide", self.number(1.0), self.apply("power", base, self.number(-exponent)))
+        if exponent == 0.5:  # as a square root, but for -0.0 and -inf
+            root = self.apply("sqrt", self.apply("add", base, self.number(0.0)))
+            return self.apply("where", self.apply("equal", base, self.number(-math.inf)), self.number(math.inf), root)
+        if exponent < 0.0:  # the reciprocal of the square could be beyond the range, or subnormal
+            reciprocal = self.apply("divide", self.number(1.0), base)
+            return reciprocal if exponent == -1.0 else self.apply("multiply", reciprocal, reciprocal)
         square = self.apply("multiply", base, base)
         if exponent == 2.0:
             return square
@@ -136,7 +174,7 @@ class Graph:
         """The same function without nodes of no use, its long sums and products as trees."""
         chains = self._long_chains()
         inside = {number for _, partial in chains.values() for number in partial}
-        copy = Graph(2 * self.most_nodes)
+        copy = Graph(self.n_dim)
         number_in_copy = {}
         for number in self.needed_by([self.root]):
             node = self.nodes[number]
@@ -147,7 +185,7 @@ class Graph:
             elif node.operation == NUMBER:
                 made = copy.number(node.arguments[0])
             elif node.operation in (COORDINATE, DATUM):
-                made = copy._number_of(node.operation, node.arguments, node.coordinates)
+                made = copy._add((node.operation, *node.arguments), node)
             else:
                 made = copy.apply(node.operation, *(number_in_copy[argument] for argument in node.arguments))
             number_in_copy[number] = made
@@ -197,27 +235,32 @@ class Graph:
 
     def summands(self):
         """The function as a sum: (coefficient, node) of every term that depends on the point."""
-        terms, waiting = [], [(1.0, self.root)]
-        while waiting:
-            coefficient, number = waiting.pop()
-            node = self.nodes[number]
-            values = [self.value_of(argument) for argument in self.arguments_of(number)]
-            if not node.coordinates:
+        coefficients, terms = {self.root: 1.0}, []
+        for number in reversed(self.needed_by([self.root])):
+            coefficient, node = coefficients.get(number, 0.0), self.nodes[number]
+            if coefficient == 0.0 or not node.coordinates:
                 continue
-            if node.operation in ("add", "subtract"):
-                sign = -1.0 if node.operation == "subtract" else 1.0
-                waiting.append((sign * coefficient, node.arguments[1]))
-                waiting.append((coefficient, node.arguments[0]))
-            elif node.operation == "negative":
-                waiting.append((-coefficient, node.arguments[0]))
-            elif node.operation == "multiply" and values != [None, None]:
-                number_first = values[0] is not None
-                waiting.append((coefficient * values[1 - number_first], node.arguments[number_first]))
-            elif node.operation == "divide" and values[1] is not None and math.isfinite(values[1]) and values[1] != 0.0:
-                waiting.append((coefficient / values[1], node.arguments[0]))
+            parts = self._parts(coefficient, node)
+            # neither infinite nor subnormal, so that it does not matter what is multiplied first
+            if parts and all(SMALLEST <= abs(part) <= LARGEST for part, _ in parts):
+                for part, argument in parts:
+                    coefficients[argument] = coefficients.get(argument, 0.0) + part
             else:
                 terms.append((coefficient, number))
-        return terms
+        return terms[::-1]
+
+    def _parts(self, coefficient, node):
+        """A multiple of a node as a sum: (coefficient, node) of each part, none if it is no sum."""
+        first, second = node.arguments[0], node.arguments[-1]
+        if node.operation in ("add", "subtract"):
+            return [(coefficient, first), (coefficient if node.operation == "add" else -coefficient, second)]
+        if node.operation == "negative":
+            return [(-coefficient, first)]
+        if node.operation in ("multiply", "divide"):
+            for value, argument in ((self.value_of(second), first), (self.value_of(first), second)):
+                if value is not None and (node.operation == "multiply" or (argument == first and value != 0.0)):
+                    return [(coefficient * value if node.operation == "multiply" else coefficient / value, argument)]
+        return []
 
     def evaluate(self, x, data):
         """The values of all nodes at a point, by NumPy."""

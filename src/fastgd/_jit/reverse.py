@@ -8,27 +8,25 @@ import math
 import numpy as np
 
 from .graph import Graph
-from .trace import Symbol, combine, select
+from .trace import BOOL, Symbol, combine, kind, select
 
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
 
-def square(x):
-    return x * x
-
-
-# Of every operation, from its result y and its arguments: the partial derivative by each argument.
+# Of every operation, from its result y and its arguments: the partial derivative by each argument, or whether that is
+# the argument chosen.
 PARTIAL_DERIVATIVES = {
     "add": lambda y, a, b: (1.0, 1.0),
     "subtract": lambda y, a, b: (1.0, -1.0),
     "multiply": lambda y, a, b: (b, a),
     "divide": lambda y, a, b: (1.0 / b, -y / b),
-    "power": lambda y, a, b: (b * combine("power", a, b - 1.0), y * combine("log", a)),
-    "minimum": lambda y, a, b: (select(a <= b, 1.0, 0.0), select(a <= b, 0.0, 1.0)),
-    "maximum": lambda y, a, b: (select(a >= b, 1.0, 0.0), select(a >= b, 0.0, 1.0)),
-    "arctan2": lambda y, a, b: (b / (a * a + b * b), -a / (a * a + b * b)),
+    "power": lambda y, a, b: (b * combine("power", a, b - 1.0), select(y == 0.0, 0.0, y * combine("log", a))),
+    "minimum": lambda y, a, b: (a <= b, ~(a <= b)),
+    "maximum": lambda y, a, b: (a >= b, ~(a >= b)),
+    "arctan2": lambda y, a, b: (b / combine("hypot", a, b) / combine("hypot", a, b),
+                                -a / combine("hypot", a, b) / combine("hypot", a, b)),
     "hypot": lambda y, a, b: (a / y, b / y),
-    "where": lambda y, condition, a, b: (None, select(condition, 1.0, 0.0), select(condition, 0.0, 1.0)),
+    "where": lambda y, condition, a, b: (None, condition, ~condition),
     "negative": lambda y, a: (-1.0,),
     "absolute": lambda y, a: (combine("sign", a),),
     "sqrt": lambda y, a: (0.5 / y,),
@@ -50,7 +48,7 @@ PARTIAL_DERIVATIVES = {
     "cosh": lambda y, a: (combine("sinh", a),),
     "tanh": lambda y, a: ((1.0 - y) * (1.0 + y),),
     "arcsinh": lambda y, a: (1.0 / combine("hypot", 1.0, a),),
-    "arccosh": lambda y, a: (1.0 / combine("sqrt", (a - 1.0) * (a + 1.0)),),
+    "arccosh": lambda y, a: (1.0 / (combine("sqrt", a - 1.0) * combine("sqrt", a + 1.0)),),
     "arctanh": lambda y, a: (1.0 / ((1.0 - a) * (1.0 + a)),),
 }
 
@@ -58,49 +56,42 @@ PARTIAL_DERIVATIVES = {
 def accumulate(graph, nodes):
     """Appends the derivatives of the root to the graph: a symbol for each of the nodes, or a number.
 
-    The function need not be differentiable everywhere: of two branches it takes the derivative of the one chosen.
+    The function need not be differentiable everywhere: of two branches it takes the derivative of the one chosen, even
+    if the other one has none.
     """
     slopes = {graph.root: 1.0}
+    conditional = set()  # the nodes whose slope is 0 where they are in the other branch
     for number in reversed(graph.needed_by([graph.root])):
         node, slope = graph.nodes[number], slopes.get(number)
         if slope is None or node.operation not in PARTIAL_DERIVATIVES:
             continue  # the value does not depend on it, or not smoothly
-        arguments = graph.arguments_of(number)
-        symbols = [Symbol(graph, argument) for argument in arguments]
-        wanted = [k for k, argument in enumerate(arguments)
-                  if graph.value_of(argument) is None and not graph.is_boolean(argument)]
-        if not wanted:
-            continue
-        if node.operation == "power" and len(wanted) == 1:
-            partials = power_with_constant(Symbol(graph, number), *symbols, graph, wanted[0])
-        else:
-            partials = PARTIAL_DERIVATIVES[node.operation](Symbol(graph, number), *symbols)
-        for k in wanted:
-            argument = arguments[k]
-            part = slope * partials[k]
+        arguments = [Symbol(graph, argument) for argument in node.arguments]
+        partials = PARTIAL_DERIVATIVES[node.operation](Symbol(graph, number), *arguments)
+        for argument, partial in zip(node.arguments, partials, strict=True):
+            if graph.value_of(argument) is not None or graph.is_boolean(argument):
+                continue
+            if kind(partial) == BOOL:
+                part = select(partial, slope, 0.0)
+                conditional.add(argument)
+            else:
+                part = slope * partial
+                if number in conditional:
+                    part = select(slope == 0.0, 0.0, part)
+                    conditional.add(argument)
             slopes[argument] = slopes[argument] + part if argument in slopes else part
     return [slopes.get(number, 0.0) for number in nodes]
 
 
-def power_with_constant(y, base, exponent, graph, varying):
-    """Without the logarithm of a base that may be negative."""
-    if varying == 0:
-        n = graph.value_of(exponent.node)
-        return n * combine("power", base, n - 1.0), None
-    return None, y * math.log(graph.value_of(base.node)) if graph.value_of(base.node) > 0.0 else y * math.nan
-
-
 def gradient(graph):
     """The graph with the gradient at its end, and the node of each of its components."""
-    n_dim = max((node.coordinates for node in graph.nodes), default=0).bit_length()
     extended = copied(graph)
-    coordinates = [extended.coordinate(i) for i in range(n_dim)]
+    coordinates = [extended.coordinate(i) for i in range(graph.n_dim)]
     slopes = accumulate(extended, coordinates)
-    return extended, [slope.node if isinstance(slope, Symbol) else extended.number(slope) for slope in slopes]
+    return extended, [slope.node if type(slope) is Symbol else extended.number(slope) for slope in slopes]
 
 
 def copied(graph):
-    copy = Graph(10 * graph.most_nodes)
+    copy = Graph(graph.n_dim)
     copy.nodes = list(graph.nodes)
     copy.root = graph.root
     copy._numbers = dict(graph._numbers)
@@ -115,7 +106,7 @@ def rounding_error(graph, x, data):
     values = extended.evaluate(x, data)
     error = 0.0
     for number, slope in zip(inner, slopes, strict=True):
-        size = abs(float(values[slope.node] if isinstance(slope, Symbol) else slope) * float(values[number]))
+        size = abs(float(values[slope.node] if type(slope) is Symbol else slope) * float(values[number]))
         if not math.isnan(size):
             error += size
     return float(values[graph.root]), np.finfo(float).eps * error

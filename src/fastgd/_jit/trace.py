@@ -1,25 +1,40 @@
-"""Traces NumPy functions: runs them on symbols in the place of numbers, which note what is done to them."""
+"""Traces NumPy functions: runs them on symbols in the place of numbers, which note what is done to them.
+
+NumPy treats numbers by their types. A symbol is a float64, but for what is made of truth values: it is a bool then, or,
+added up, an int64. What would have yet another type is refused.
+"""
+
+import functools
 
 import numpy as np
 
-from .graph import BINARY, UNARY, Graph, TraceError
+from .graph import BINARY, BOOLEAN, COMPARISONS, UNARY, Graph, Refusal, TraceError
 
 # A function of more operations than this takes longer to compile than it can save.
 MOST_NODES = 20_000
+# An array of more elements than this is not taken apart.
+MOST_ELEMENTS = 50 * MOST_NODES
+
+BOOL, INT, FLOAT, NARROW = range(4)  # kinds of numbers; the last ones are of less than 64 bits, or unsigned
+INTEGER_RESULTS = frozenset(("add", "subtract", "multiply", "negative", "absolute", "minimum", "maximum",
+                             "where"))
+OTHER_FOR_INTEGERS = frozenset(("power", "sign", "floor", "ceil", "trunc", "rint"))
+MOST_EXACT = 2**53
 
 
 class Symbol:
     """A number that is not known yet: a node of a graph."""
 
-    __slots__ = ("graph", "node")
+    __slots__ = ("graph", "is_integer", "node")
     __array_priority__ = 1000.0
     ndim = 0
     shape = ()
     size = 1
 
-    def __init__(self, graph, node):
+    def __init__(self, graph, node, is_integer=False):
         self.graph = graph
         self.node = node
+        self.is_integer = is_integer
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         return call_ufunc(ufunc, method, inputs, options)
@@ -27,11 +42,16 @@ class Symbol:
     def __array_function__(self, function, types, args, kwargs):
         return call_function(function, args, kwargs)
 
+    @property
+    def __class__(self):
+        """What the function finds by isinstance."""
+        return (np.bool_, np.int64, np.float64)[kind(self)]
+
     def _refuse(self, *args):
-        raise TraceError("the function looks at a value that depends on x")
+        raise Refusal("the function looks at a value that depends on x")
 
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __str__ = __repr__ = __format__ = __round__ = _refuse
-    __floor__ = __ceil__ = __trunc__ = _refuse
+    __floor__ = __ceil__ = __trunc__ = __hash__ = _refuse
 
     def conjugate(self):
         return self
@@ -54,31 +74,30 @@ class Symbol:
 def _add_operators():
     """Gives Symbol the operators of Python, and the methods that NumPy calls for arrays of objects."""
 
-    def unary(name):
-        return lambda self: combine(name, self)
+    def unary(ufunc):
+        return lambda self: SCALAR[ufunc](self)
 
     def binary(ufunc, swapped):
         def method(self, other):
             pair = (other, self) if swapped else (self, other)
             if isinstance(other, np.ndarray):
                 return ufunc(*pair)
-            function = SCALAR[ufunc]
-            return function(*pair) if is_scalar(other) else NotImplemented
+            if ufunc in (np.equal, np.not_equal) and other is not None:
+                return SCALAR[ufunc](*pair)
+            return SCALAR[ufunc](*pair) if isinstance(other, (Symbol, *NUMBERS)) else NotImplemented
 
         return method
 
     for name in UNARY:
-        setattr(Symbol, name, unary(name))
-    Symbol.__neg__, Symbol.__abs__, Symbol.__invert__ = unary("negative"), unary("absolute"), unary("logical_not")
+        setattr(Symbol, name, unary(getattr(np, name)))
+    Symbol.__neg__, Symbol.__abs__, Symbol.__invert__ = map(unary, (np.negative, np.absolute, np.invert))
     for name, ufunc in {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-                        "pow": np.power, "and": np.logical_and, "or": np.logical_or,
-                        "floordiv": np.floor_divide, "mod": np.remainder}.items():
+                        "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or}.items():
         setattr(Symbol, f"__{name}__", binary(ufunc, False))
         setattr(Symbol, f"__r{name}__", binary(ufunc, True))
     for name, ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
                         "eq": np.equal, "ne": np.not_equal}.items():
         setattr(Symbol, f"__{name}__", binary(ufunc, False))
-    Symbol.__hash__ = object.__hash__
 
 
 class SymbolArray(np.ndarray):
@@ -90,8 +109,20 @@ class SymbolArray(np.ndarray):
     def __array_function__(self, function, types, args, kwargs):
         return call_function(function, args, kwargs)
 
-    def clip(self, min=None, max=None, out=None, **kwargs):
-        return clip(self, min, max, out)
+    def __setitem__(self, index, value):
+        value = plain(value)
+        if value.ndim and not isinstance(self[index], np.ndarray):
+            raise Refusal("the function puts an array into an element")
+        if array_kind(self) == FLOAT:
+            value = plain(mapped(as_float, value))
+        elif array_kind(value) > array_kind(self):
+            raise Refusal("the function rounds numbers to put them into an array")
+        super().__setitem__(index, value[()])
+
+    def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
+        if not copy or np.dtype(dtype) not in (float, int) or (np.dtype(dtype) == int and array_kind(self) > INT):
+            raise Refusal(f"the function converts an array to {dtype}")
+        return as_array(mapped(as_float if np.dtype(dtype) == float else as_number, plain(self)))
 
 
 def as_array(values):
@@ -103,66 +134,156 @@ def as_array(values):
 
 def plain(values):
     """As an array of objects, whose operations are not ours."""
-    if isinstance(values, Symbol):
+    if type(values) is Symbol:
         array = np.empty((), object)
         array[()] = values
         return array
-    if type(values) is SymbolArray:
-        return values.view(np.ndarray)
+    if isinstance(values, np.ndarray) and type(values) not in (np.ndarray, SymbolArray, np.memmap):
+        raise Refusal(f"the function calculates with a {type(values).__name__}")
     array = np.asarray(values)
-    if array.dtype.kind not in "fiubO":
-        raise TraceError(f"the function uses values of dtype {array.dtype}")
-    return array.astype(object)
+    if array.size > MOST_ELEMENTS:
+        raise Refusal(f"the function calculates with {array.size} numbers")
+    if array.dtype == object or array.dtype in (bool, int, float):
+        return array.astype(object, copy=False)
+    if not np.can_cast(array.dtype, float):
+        raise Refusal(f"the function calculates with {array.dtype}")
+    narrow = np.empty(array.shape, object)  # by astype they would be Python's numbers
+    for index in np.ndindex(array.shape):
+        narrow[index] = array[index]
+    return narrow
 
 
 # Operations on scalars
 
+NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 
-def is_scalar(value):
-    return isinstance(value, (Symbol, bool, int, float, np.bool_, np.integer, np.floating))
+
+def kind(value):
+    """The kind of a symbol or number."""
+    if type(value) is Symbol:
+        return BOOL if value.graph.is_boolean(value.node) else INT if value.is_integer else FLOAT
+    if isinstance(value, float):
+        return FLOAT
+    if isinstance(value, (bool, np.bool_)):
+        return BOOL
+    if isinstance(value, (int, np.int64)):
+        return INT
+    if isinstance(value, NUMBERS) and np.can_cast(type(value), float):
+        return NARROW
+    raise Refusal(f"the function calculates with a {type(value).__name__}")
+
+
+def array_kind(array):
+    """That of all its elements in one array of NumPy."""
+    highest = FLOAT if array.size == 0 else BOOL
+    for value in array.flat:
+        highest = max(highest, kind(value))
+        if highest >= FLOAT:
+            break
+    return highest
+
+
+def result_kind(operation, values):
+    """The kind of what NumPy makes of numbers of these kinds."""
+    if operation in BOOLEAN:
+        return BOOL
+    operands = values[1:] if operation == "where" else values
+    kinds = set(map(kind, operands))
+    if NARROW in kinds and not any(type(value) is Symbol and kind(value) == FLOAT for value in operands):
+        raise Refusal(f"{operation} of numbers of less than 64 bits")
+    if FLOAT in kinds:
+        return FLOAT
+    if kinds == {BOOL} or operation in OTHER_FOR_INTEGERS:
+        raise Refusal(f"{operation} of {'truth values' if kinds == {BOOL} else 'integers'}")
+    return INT if operation in INTEGER_RESULTS else FLOAT
 
 
 def combine(operation, *values):
     """An operation on symbols and numbers."""
-    graph = next((value.graph for value in values if isinstance(value, Symbol)), None)
+    result = result_kind(operation, values)
+    if operation == "negative" and result == INT and type(values[0]) is Symbol:
+        return combine("subtract", 0, *values)  # so that 0 gets no sign
+    graph = next((value.graph for value in values if type(value) is Symbol), None)
     if graph is None:
-        if not all(map(is_scalar, values)):
-            raise TraceError(f"{operation} of {', '.join(type(value).__name__ for value in values)}")
         with np.errstate(all="ignore"):
-            return getattr(np, operation)(*values)
+            return constant(getattr(np, operation)(*map(as_float, values)), result)
     nodes = []
-    for value in values:
-        if isinstance(value, Symbol):
+    for place, value in enumerate(values):
+        if type(value) is not Symbol:
+            nodes.append(graph.number(as_float(value)))
+        elif value.graph is not graph:
+            raise Refusal("the function remembers what it was called with before")
+        elif operation in LOGICAL or (operation == "where" and place == 0):
             nodes.append(value.node)
-        elif is_scalar(value):
-            try:
-                nodes.append(graph.number(value))
-            except OverflowError:
-                raise TraceError("an integer is beyond all floats") from None
         else:
-            raise TraceError(f"{operation} of a {type(value).__name__}")
-    if operation in ("add", "subtract", "multiply", "negative") and all(map(graph.is_boolean, nodes)):
-        raise TraceError(f"{operation} of truth values")  # NumPy has other rules for them
-    return Symbol(graph, graph.apply(operation, *nodes))
+            nodes.append(as_number(value).node)
+    node = graph.apply(operation, *nodes)
+    if operation == "multiply" and result == INT:
+        node = graph.apply("add", node, graph.number(0.0))
+    number = graph.value_of(node)
+    return Symbol(graph, node, result == INT) if number is None else constant(number, result)
+
+
+LOGICAL = BOOLEAN.difference(COMPARISONS)
+
+
+def constant(number, result):
+    """A number as one of this kind."""
+    if result == INT and (abs(number) > MOST_EXACT or (number == 0.0 and np.signbit(number))):
+        raise Refusal("integers that may be meant as floats")  # among the numbers in an array of symbols
+    return (bool, int, float)[result](number)
+
+
+def as_number(value):
+    """Truth values as 0 and 1."""
+    if kind(value) != BOOL:
+        return value
+    if type(value) is not Symbol:
+        return int(value)
+    graph = value.graph
+    return Symbol(graph, graph.apply("where", value.node, graph.number(1.0), graph.number(0.0)), True)
+
+
+def as_float(value):
+    value = as_number(value)
+    if type(value) is Symbol:
+        return Symbol(value.graph, value.node)
+    try:
+        return float(value)
+    except OverflowError:
+        raise Refusal("the function calculates with an integer that is beyond all floats") from None
+
+
+def as_truth(value):
+    if type(value) is Symbol:
+        return value if kind(value) == BOOL else combine("not_equal", value, 0.0)
+    kind(value)  # not all that is true is a number
+    return bool(value)
 
 
 def select(condition, chosen, other):
-    if isinstance(condition, (bool, np.bool_)):
+    condition = as_truth(condition)
+    if type(condition) is not Symbol:
         return chosen if condition else other
-    if not isinstance(condition, Symbol):
-        condition = bool(condition)
-        return chosen if condition else other
-    if not condition.graph.is_boolean(condition.node):
-        condition = combine("not_equal", condition, 0.0)
+    if kind(chosen) == kind(other) == BOOL:
+        negated = combine("logical_not", condition)
+        return combine("logical_or", combine("logical_and", condition, chosen),
+                       combine("logical_and", negated, other))
     return combine("where", condition, chosen, other)
 
 
 def truth(operation):
     """A logical operation, of numbers too."""
+    return lambda *values: combine(operation, *map(as_truth, values))
+
+
+def of_kind(required, function):
+    """A function that does something else to numbers of other kinds."""
 
     def apply(*values):
-        return combine(operation, *(value if not isinstance(value, Symbol) or value.graph.is_boolean(value.node)
-                                    else combine("not_equal", value, 0.0) for value in values))
+        if any(kind(value) != required for value in values):
+            raise Refusal("an operation on numbers of a type that it is not meant for")
+        return function(*values)
 
     return apply
 
@@ -170,61 +291,10 @@ def truth(operation):
 def logarithm_of_sum(first, second):
     """log(exp(first) + exp(second)), without overflow."""
     larger = combine("maximum", first, second)
-    distance = combine("negative", combine("absolute", first - second))
+    distance = combine("negative", combine("absolute", combine("subtract", first, second)))
     # of two infinities of one sign there is no difference
-    return select(combine("equal", first, second), first + float(np.log(2.0)),
-                  larger + combine("log1p", combine("exp", distance)))
-
-
-def of_booleans(operation):
-    """A bitwise operation, which is a logical one for truth values and nothing for other numbers."""
-    logical = truth(operation)
-
-    def apply(*values):
-        if not all(isinstance(value, (bool, np.bool_)) or (isinstance(value, Symbol)
-                   and value.graph.is_boolean(value.node)) for value in values):
-            raise TraceError("bits of a float")
-        return logical(*values)
-
-    return apply
-
-
-def _scalar_functions():
-    """By ufunc: what it does to symbols and numbers."""
-
-    def named(operation):
-        return lambda *values: combine(operation, *values)
-
-    functions = {getattr(np, name): named(name) for name in (*UNARY, *BINARY)}
-    functions |= {getattr(np, name): truth(name) for name in ("logical_and", "logical_or", "logical_not")}
-    functions |= {
-        np.bitwise_and: of_booleans("logical_and"),
-        np.bitwise_or: of_booleans("logical_or"),
-        np.invert: of_booleans("logical_not"),
-        np.greater: lambda a, b: combine("less", b, a),
-        np.greater_equal: lambda a, b: combine("less_equal", b, a),
-        np.float_power: named("power"),
-        np.fabs: named("absolute"),
-        np.positive: lambda a: a,
-        np.conjugate: lambda a: a,
-        np.square: lambda a: a * a,
-        np.reciprocal: lambda a: 1.0 / a,
-        np.deg2rad: lambda a: a * (np.pi / 180.0),
-        np.radians: lambda a: a * (np.pi / 180.0),
-        np.rad2deg: lambda a: a * (180.0 / np.pi),
-        np.degrees: lambda a: a * (180.0 / np.pi),
-        np.fmin: lambda a, b: select(isnan(a), b, select(isnan(b), a, combine("minimum", a, b))),
-        np.fmax: lambda a, b: select(isnan(a), b, select(isnan(b), a, combine("maximum", a, b))),
-        np.heaviside: lambda a, b: select(isnan(a), a, select(combine("equal", a, 0.0), b,
-                                                              select(combine("less", a, 0.0), 0.0, 1.0))),
-        np.copysign: lambda a, b: select(negative_sign(b), combine("negative", combine("absolute", a)),
-                                         combine("absolute", a)),
-        np.logaddexp: logarithm_of_sum,
-        np.isnan: lambda a: isnan(a),
-        np.isfinite: lambda a: combine("less", combine("absolute", a), np.inf),
-        np.isinf: lambda a: combine("equal", combine("absolute", a), np.inf),
-    }
-    return functions
+    return select(combine("equal", first, second), combine("add", first, float(np.log(2.0))),
+                  combine("add", larger, combine("log1p", combine("exp", distance))))
 
 
 def isnan(value):
@@ -234,7 +304,45 @@ def isnan(value):
 def negative_sign(value):
     """Whether the sign bit is set: that of a zero shows in its reciprocal."""
     below = combine("less", value, 0.0)
-    return truth("logical_or")(below, combine("less", combine("divide", 1.0, value), 0.0))
+    return combine("logical_or", below, combine("less", combine("divide", 1.0, value), 0.0))
+
+
+def _scalar_functions():
+    """By ufunc: what it does to symbols and numbers."""
+
+    def named(operation):
+        return lambda *values: combine(operation, *values)
+
+    functions = {getattr(np, name): named(name) for name in (*UNARY, *BINARY)}
+    functions |= {getattr(np, name): truth(name) for name in LOGICAL}
+    functions |= {
+        np.bitwise_and: of_kind(BOOL, truth("logical_and")),
+        np.bitwise_or: of_kind(BOOL, truth("logical_or")),
+        np.invert: of_kind(BOOL, truth("logical_not")),
+        np.greater: lambda a, b: combine("less", b, a),
+        np.greater_equal: lambda a, b: combine("less_equal", b, a),
+        np.float_power: named("power"),
+        np.fabs: named("absolute"),
+        np.positive: lambda a: a,
+        np.conjugate: lambda a: a,
+        np.square: lambda a: combine("multiply", a, a),
+        np.reciprocal: of_kind(FLOAT, lambda a: combine("divide", 1.0, a)),
+        np.deg2rad: of_kind(FLOAT, lambda a: combine("multiply", a, np.pi / 180.0)),
+        np.radians: of_kind(FLOAT, lambda a: combine("multiply", a, np.pi / 180.0)),
+        np.rad2deg: of_kind(FLOAT, lambda a: combine("multiply", a, 180.0 / np.pi)),
+        np.degrees: of_kind(FLOAT, lambda a: combine("multiply", a, 180.0 / np.pi)),
+        np.fmin: lambda a, b: select(isnan(a), b, select(isnan(b), a, combine("minimum", a, b))),
+        np.fmax: lambda a, b: select(isnan(a), b, select(isnan(b), a, combine("maximum", a, b))),
+        np.heaviside: lambda a, b: select(isnan(a), a, select(combine("equal", a, 0.0), b,
+                                                              select(combine("less", a, 0.0), 0.0, 1.0))),
+        np.copysign: lambda a, b: select(negative_sign(b), combine("negative", combine("absolute", a)),
+                                         combine("absolute", a)),
+        np.logaddexp: logarithm_of_sum,
+        np.isnan: isnan,
+        np.isfinite: lambda a: combine("less", combine("absolute", a), np.inf),
+        np.isinf: lambda a: combine("equal", combine("absolute", a), np.inf),
+    }
+    return functions
 
 
 SCALAR = _scalar_functions()
@@ -248,21 +356,26 @@ def call_ufunc(ufunc, method, inputs, options):
     """What a ufunc of NumPy does to arrays of symbols."""
     out = options.pop("out", None)
     if options.pop("where", True) is not True:
-        raise TraceError("where= of a ufunc")
-    for name in ("casting", "subok", "dtype", "order"):
+        raise Refusal("where= of a ufunc")
+    dtype = np.dtype(options.pop("dtype", None))
+    if dtype not in (float, object) and not (dtype == bool and ufunc.__name__ in BOOLEAN):
+        raise Refusal(f"{ufunc.__name__} of dtype {dtype}")
+    for name in ("casting", "subok", "order"):
         options.pop(name, None)
+    if ufunc is np.power and method == "__call__" and is_half(inputs[1]):
+        ufunc, inputs = np.sqrt, inputs[:1]  # as NumPy does, whose operator ** for two numbers does not
     if ufunc is np.matmul and method == "__call__":
-        result = matmul(*inputs)
+        result = matmul(*inputs, **options)
+    elif method in METHODS and (ufunc in SCALAR or ufunc.__name__ == "clip"):
+        result = METHODS[method](ufunc, inputs, **options)
     else:
-        function = SCALAR.get(ufunc)
-        if ufunc is np.clip and method == "__call__":
-            function = clip_scalar
-        if function is None:
-            raise TraceError(f"the function calls {ufunc.__name__}")
-        result = METHODS[method](function, ufunc.nin, inputs, **options) if method in METHODS else None
-        if result is None:
-            raise TraceError(f"the function calls {ufunc.__name__}.{method}")
+        raise Refusal(f"the function calls {ufunc.__name__}{'' if method == '__call__' else '.' + method}")
     return into(out[0] if isinstance(out, tuple) else out, result)
+
+
+def is_half(exponent):
+    exponent = plain(exponent)
+    return exponent.size == 1 and type(exponent.item()) is float and exponent.item() == 0.5
 
 
 def into(out, result):
@@ -270,59 +383,73 @@ def into(out, result):
     if out is None:
         return as_array(result)
     if not (isinstance(out, np.ndarray) and out.dtype == object):
-        raise TraceError("out= is an array of numbers")
+        raise Refusal("out= is an array of numbers")
     out[...] = result
     return out
 
 
-def elementwise(function, n_inputs, inputs):
-    return np.frompyfunc(function, len(inputs), 1)(*map(plain, inputs))
+def mapped(function, *arrays):
+    return np.frompyfunc(function, len(arrays), 1)(*arrays)
 
 
-def reduce(function, n_inputs, inputs, axis=0, keepdims=False, initial=None):
+def elementwise(ufunc, inputs):
+    return mapped(clip_scalar if ufunc.__name__ == "clip" else SCALAR[ufunc], *map(plain, inputs))
+
+
+# By ufunc, what reduces arrays whatever the order: how it begins with an element, and what it gives for none
+REDUCTIONS = {
+    np.add: (as_number, 0.0),
+    np.multiply: (as_number, 1.0),
+    np.logical_and: (as_truth, True),
+    np.logical_or: (as_truth, False),
+    **{ufunc: (lambda value: value, None) for ufunc in (np.minimum, np.maximum, np.fmin, np.fmax, np.logaddexp)},
+}
+
+
+def prepared(ufunc, values):
+    """The elements to be reduced, as an array."""
+    if ufunc not in REDUCTIONS:
+        raise Refusal(f"the function reduces by {ufunc.__name__}")
+    return plain(mapped(REDUCTIONS[ufunc][0], plain(values)))
+
+
+def reduce(ufunc, inputs, axis=0, keepdims=False, initial=None):
     """Pairwise, so that few partial results depend on each element."""
-    array = plain(inputs[0])
+    array = prepared(ufunc, inputs[0])
     if axis is None:
         axis = tuple(range(array.ndim))
     axes = tuple(np.lib.array_utils.normalize_axis_tuple(axis, array.ndim))
     kept = [k for k in range(array.ndim) if k not in axes]
     shape = tuple(array.shape[k] for k in kept)
     columns = array.transpose(*axes, *kept).reshape(-1, *shape)
-    join = np.frompyfunc(function, 2, 1)
-    neutral = {SCALAR[np.add]: 0.0, SCALAR[np.multiply]: 1.0, SCALAR[np.logical_and]: True,
-               SCALAR[np.logical_or]: False}.get(function)
-    if initial is None and neutral is None and not len(columns):
-        raise TraceError("the reduction of nothing")
-    if not len(columns):
-        columns = np.full((1, *shape), neutral if initial is None else initial, object)
-    elif initial is not None:
+    if initial is None and not len(columns):
+        initial = REDUCTIONS[ufunc][1]
+        if initial is None:
+            raise Refusal("the reduction of nothing")
+    if initial is not None:
         columns = np.concatenate([np.full((1, *shape), initial, object), columns])
-    if function in (SCALAR[np.add], SCALAR[np.multiply]):
-        columns = elementwise(as_number, 1, (columns,)) if columns.size else columns
-        columns = np.asarray(columns, object).reshape(-1, *shape)
     while len(columns) > 1:
         n = len(columns) & ~1
-        columns = np.concatenate([np.asarray(join(columns[0:n:2], columns[1:n:2]), object).reshape(-1, *shape),
-                                  columns[n:]])
-    result = columns[0]
+        pairs = np.empty((n // 2, *shape), object)
+        pairs[...] = mapped(SCALAR[ufunc], columns[0:n:2], columns[1:n:2])
+        columns = np.concatenate([pairs, columns[n:]])
+    if ufunc is np.add and initial is None:
+        columns = mapped(zero_without_sign, columns)  # as NumPy's sums
     if keepdims:
-        result = np.asarray(result, object).reshape([1 if k in axes else array.shape[k] for k in range(array.ndim)])
-    return result
+        return columns.reshape([1 if k in axes else array.shape[k] for k in range(array.ndim)])
+    return columns[0]
 
 
-def as_number(value):
-    """Truth values as 0 and 1."""
-    if isinstance(value, Symbol) and value.graph.is_boolean(value.node):
-        return select(value, 1.0, 0.0)
-    return float(value) if isinstance(value, (bool, np.bool_)) else value
+def zero_without_sign(value):
+    return combine("add", value, 0.0) if kind(value) == FLOAT else value
 
 
-def accumulate(function, n_inputs, inputs, axis=0):
-    return np.frompyfunc(function, 2, 1).accumulate(plain(inputs[0]), axis=axis, dtype=object)
+def accumulate(ufunc, inputs, axis=0):
+    return np.frompyfunc(SCALAR[ufunc], 2, 1).accumulate(prepared(ufunc, inputs[0]), axis=axis, dtype=object)
 
 
-def outer(function, n_inputs, inputs):
-    return np.frompyfunc(function, 2, 1).outer(*map(plain, inputs))
+def outer(ufunc, inputs):
+    return np.frompyfunc(SCALAR[ufunc], 2, 1).outer(*map(plain, inputs))
 
 
 METHODS = {"__call__": elementwise, "reduce": reduce, "accumulate": accumulate, "outer": outer}
@@ -334,67 +461,73 @@ def clip_scalar(value, lower, upper):
     return value if upper is None else combine("minimum", value, upper)
 
 
-def clip(values, lower=None, upper=None, out=None, **options):
-    lower, upper = options.get("min", lower), options.get("max", upper)
-    return into(out, elementwise(clip_scalar, 3, (values, *(plain_or_none(side) for side in (lower, upper)))))
-
-
-def plain_or_none(value):
-    return np.full((), None, object) if value is None else value
+def clip(a, a_min=None, a_max=None, out=None, *, min=None, max=None):
+    lower, upper = min if a_min is None else a_min, max if a_max is None else a_max
+    return into(out, mapped(clip_scalar, *map(plain, (a, lower, upper))))
 
 
 def where(condition, *choices):
     if len(choices) != 2:
-        raise TraceError("where without choices")
-    return as_array(elementwise(select, 3, (condition, *choices)))
+        raise Refusal("where without choices")
+    return as_array(mapped(select, *map(plain, (condition, *choices))))
 
 
 def matmul(first, second, out=None):
     """Products of vectors and matrices."""
     first, second = plain(first), plain(second)
     if not (0 < first.ndim <= 2 and 0 < second.ndim <= 2):
-        raise TraceError("a product of arrays that are not vectors and matrices")
+        raise Refusal("a product of arrays that are not vectors and matrices")
     columns = second if second.ndim == 2 else second[:, None]
     rows = np.atleast_2d(first)
     if rows.shape[1] != columns.shape[0]:
         raise ValueError(f"shapes {first.shape} and {second.shape} not aligned")
-    products = np.multiply(rows[:, :, None], columns[None, :, :])
-    result = np.asarray(reduce(SCALAR[np.add], 2, (products,), axis=1), object)
+    products = mapped(SCALAR[np.multiply], rows[:, :, None], columns[None, :, :])
+    result = reduce(np.add, (products,), axis=1)
     return into(out, result.reshape(first.shape[:-1] + second.shape[1:])[()])
 
 
-def dot(first, second, out=None):
-    if np.ndim(first) == 0 or np.ndim(second) == 0:
-        return into(out, np.multiply(first, second))
-    return matmul(first, second, out)
+def dot(a, b, out=None):
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return into(out, np.multiply(a, b))
+    return matmul(a, b, out)
 
 
 def norm(x, ord=None, axis=None, keepdims=False):
     """Of vectors; and the Euclidean norm of a matrix."""
-    sizes, ndim = np.abs(x), np.ndim(x)
-    one_axis = (axis is not None and not isinstance(axis, tuple)) or ndim == 1
-    if ord is None or (ord == 2 and one_axis) or (ord == "fro" and not one_axis):
+    x = as_array(mapped(as_float, plain(x)))
+    of_vectors = (axis is not None and not isinstance(axis, tuple)) or np.ndim(x) == 1
+    if ord is None or (ord == 2 and of_vectors) or (ord == "fro" and not of_vectors):
         return np.sqrt(np.add.reduce(np.square(x), axis=axis, keepdims=keepdims))
-    if one_axis and ord in (1, np.inf, -np.inf):
+    if of_vectors and ord in (1, np.inf, -np.inf):
         fold = {1: np.add, np.inf: np.maximum, -np.inf: np.minimum}[ord]
-        return fold.reduce(sizes, axis=axis, keepdims=keepdims)
-    raise TraceError(f"norm of order {ord}")
+        return fold.reduce(np.abs(x), axis=axis, keepdims=keepdims)
+    raise Refusal(f"norm of order {ord}")
 
 
-def full_like(like, value):
-    return as_array(np.full(np.shape(like), value, object))
+def full_like(a, fill_value, dtype=None, order="K", subok=True, shape=None, *, device=None):
+    if np.dtype(dtype) not in (float, object) or array_kind(plain(a)) != FLOAT:
+        raise Refusal("an array that is no array of floats")
+    values = np.empty(np.shape(a) if shape is None else shape, object)
+    values[...] = mapped(as_float, plain(fill_value))
+    return as_array(values)
 
 
-# NumPy's own versions of these look at values, or make arrays of numbers.
+def first_of(condlist, choicelist, default=0):
+    pairs = list(zip(condlist, choicelist, strict=True))
+    return functools.reduce(lambda other, pair: where(*pair, other), reversed(pairs), default)
+
+
+# NumPy's own versions of these look at values, at dtypes, or make arrays of numbers.
 FUNCTIONS = {
     np.where: where,
     np.clip: clip,
     np.dot: dot,
     np.linalg.norm: norm,
-    np.zeros_like: lambda like, *args, **kwargs: full_like(like, 0.0),
-    np.ones_like: lambda like, *args, **kwargs: full_like(like, 1.0),
-    np.empty_like: lambda like, *args, **kwargs: full_like(like, 0.0),
-    np.full_like: lambda like, value, *args, **kwargs: full_like(like, value),
+    np.select: first_of,
+    np.zeros_like: lambda a, *args, **kwargs: full_like(a, 0.0, *args, **kwargs),
+    np.ones_like: lambda a, *args, **kwargs: full_like(a, 1.0, *args, **kwargs),
+    np.empty_like: lambda prototype, *args, **kwargs: full_like(prototype, 0.0, *args, **kwargs),
+    np.full_like: full_like,
 }
 
 
@@ -402,11 +535,15 @@ def call_function(function, args, kwargs):
     """What another function of NumPy does to arrays of symbols: mostly what it does to all arrays."""
     if function in FUNCTIONS:
         return FUNCTIONS[function](*args, **kwargs)
-    if function in (np.max, np.min):
-        return (np.maximum if function is np.max else np.minimum).reduce(
-            args[0], **{"axis": None} | dict(zip(("axis",), args[1:2], strict=False)) | kwargs)
+    if function is np.nan_to_num:
+        raise Refusal("the function calls nan_to_num")
     some = np.empty(0).view(SymbolArray)  # which one does not matter, but symbols are no arrays
     return as_array(np.ndarray.__array_function__(some, function, (SymbolArray,), args, kwargs))
+
+
+def mentions(code, name):
+    """Whether a function, or one inside it, uses something of this name."""
+    return name in code.co_names or any(mentions(inner, name) for inner in code.co_consts if hasattr(inner, "co_names"))
 
 
 def trace(calling, n_dim, shapes):
@@ -419,7 +556,20 @@ def trace(calling, n_dim, shapes):
     Exception
         Any, where the function cannot be traced; often, but not always, a TraceError.
     """
-    graph = Graph(MOST_NODES)
+    code = getattr(getattr(calling, "fun", calling), "__code__", None)
+    if code is not None and mentions(code, "nan_to_num"):  # leaves arrays of objects as they are
+        raise TraceError("the function uses nan_to_num")
+    graph = Graph(n_dim, MOST_NODES)
+    try:
+        value = traced(graph, calling, n_dim, shapes)
+        graph.root = as_float(value).node if type(value) is Symbol else graph.number(as_float(value))
+    except Refusal as refusal:
+        raise TraceError(*refusal.args) from None
+    return graph.balanced()
+
+
+def traced(graph, calling, n_dim, shapes):
+    """What the function returns, a symbol or a number."""
     x = np.empty(n_dim, object)
     x[:] = [Symbol(graph, graph.coordinate(i)) for i in range(n_dim)]
     data, n_data = [], 0
@@ -430,10 +580,7 @@ def trace(calling, n_dim, shapes):
             n_data += 1
         data.append(array.view(SymbolArray))
     value = calling(x.view(SymbolArray), data)
-    if isinstance(value, np.ndarray):
-        value = value.item() if value.size == 1 else value
-    if not is_scalar(value):
-        raise TraceError(f"the function returned a {type(value).__name__}")
-    value = as_number(value)
-    graph.root = value.node if isinstance(value, Symbol) else graph.number(value)
-    return graph.balanced()
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
+    kind(value)
+    return value

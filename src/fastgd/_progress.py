@@ -1,0 +1,76 @@
+"""How far a run is: by tqdm, by a line on stderr, or by the user's function."""
+
+import sys
+from time import monotonic
+
+SECONDS_BETWEEN_LINES = 1.0
+
+
+def as_progress(progress, n_problems):
+    """What shows the progress; None for False."""
+    if progress is False:
+        return None
+    if progress is True:
+        try:
+            from tqdm.auto import tqdm  # type: ignore[import-untyped, import-not-found]
+        except ImportError:
+            return Line()
+        return Bar(tqdm(total=n_problems, unit=" problems"))
+    if not callable(progress):
+        raise TypeError(f"progress must be True, False or a function (done, total), got {type(progress).__name__}")
+    return Call(progress)
+
+
+class Call:
+    """A function of the user's: of the numbers of problems that are done, and of all."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def show(self, n_done, n_problems, status):
+        self.function(n_done, n_problems)
+
+    def close(self):
+        pass
+
+
+class Bar:
+    def __init__(self, bar):
+        self.bar = bar
+        self.share = Share()
+
+    def show(self, n_done, n_problems, status):
+        self.bar.set_postfix_str(self.share.text(status), refresh=False)
+        self.bar.update(n_done - self.bar.n)
+
+    def close(self):
+        self.bar.close()
+
+
+class Line:
+    """A line that is written over itself, without tqdm."""
+
+    def __init__(self):
+        self.share = Share()
+        self.last = -SECONDS_BETWEEN_LINES
+
+    def show(self, n_done, n_problems, status):
+        text = self.share.text(status)
+        if n_done == n_problems or monotonic() - self.last > SECONDS_BETWEEN_LINES:
+            print(f"\r{n_done} of {n_problems} problems, {text}", end="", file=sys.stderr, flush=True)
+            self.last = monotonic()
+
+    def close(self):
+        print(file=sys.stderr)
+
+
+class Share:
+    """Of the problems that have ended, those that converged."""
+
+    def __init__(self):
+        self.n_converged = self.n_ended = 0
+
+    def text(self, status):
+        self.n_converged += int((status >= 0).sum())
+        self.n_ended += len(status)
+        return f"{self.n_converged / self.n_ended:.0%} converged"
