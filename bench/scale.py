@@ -1,0 +1,139 @@
+"""How the time of a batch grows with its size, what memory it takes, and what a second worker gains.
+
+``python -m bench.scale`` minimizes an ill-conditioned quadratic and Rosenbrock's function of 4 dimensions from up to a
+million points by fixed numbers of iterations, and prints times per problem and ratios beside their bars. Every
+comparison runs in a fresh process and checks its answers. ``--quick`` runs each on few problems, for the checks
+alone; names of comparisons (see ``--help``) run only those.
+"""
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+import numpy as np
+
+import fastgd
+from bench.timing import best_seconds, report, run_comparisons
+from fastgd import Status, functions
+
+OPTIONS = {"method": "adam", "learning_rate": 1e-3, "gtol": 0.0, "maxiter": 30}
+SCALES = np.array([1.0, 3.0, 10.0, 30.0])
+
+
+def quadratic(x):
+    return np.sum(SCALES.reshape(-1, *[1] * (x.ndim - 1)) * x**2, axis=0)
+
+
+def starts(n_problems):
+    return np.random.default_rng(0).uniform(-1.0, 1.0, (n_problems, 4))
+
+
+def kinds():
+    """By name: a function to minimize, its NumPy form, and how it is called."""
+    rosenbrock = functions.rosenbrock.formula
+    return {
+        "compiled Rosenbrock": (functions.rosenbrock.compiled, rosenbrock, {}),
+        "jit Rosenbrock": (fastgd.jit(rosenbrock), rosenbrock, {}),
+        "jit quadratic": (fastgd.jit(quadratic), quadratic, {}),
+        "vectorized Rosenbrock": (rosenbrock, rosenbrock, {"vectorized": True}),
+    }
+
+
+def minimized(fun, x0, **options):
+    return fastgd.minimize(fun, x0, **OPTIONS, **options)
+
+
+def check(result, formula):
+    """That every problem was iterated, and its value is that of its point."""
+    assert np.all(result.status == Status.MAXITER)
+    assert np.all(result.nit == OPTIONS["maxiter"])
+    np.testing.assert_allclose(result.fun, formula(result.x.T), rtol=1e-12)
+
+
+def growth(name, quick):
+    """Nanoseconds per problem and iteration for batches of rising size, which should not rise."""
+    fun, formula, options = kinds()[name]
+    sizes = [200, 400] if quick else [10**3, 10**4, 10**5, 10**6]
+    runs = [partial(minimized, fun, starts(n), **options) for n in sizes]
+    check(runs[0](), formula)
+    seconds = best_seconds(*runs, rounds=1 if quick else 3)
+    each = [1e9 * total / n / (OPTIONS["maxiter"] + 1) for total, n in zip(seconds, sizes, strict=True)]
+    report(f"{name}: the slowest batch from {sizes[-3:][0]} on / the fastest", max(each[-3:]) / min(each[-3:]),
+           None if quick else 1.15)
+    print("    (nanoseconds per problem and iteration: "
+          + ", ".join(f"{n} {t:.1f}" for n, t in zip(sizes, each, strict=True)) + ")")
+
+
+def peak():
+    """The most memory this process has had, in MB; None where /proc does not tell."""
+    try:
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+    except OSError:
+        return None
+
+
+def memory(name, quick):
+    """What a run takes besides x0 and the result."""
+    fun, formula, options = kinds()[name]
+    minimized(fun, starts(100_000 if not quick else 100), **options)  # what is imported, compiled and kept
+    x0 = starts(1000 if quick else 10**6)
+    before = peak()
+    result = minimized(fun, x0, **options)
+    after = peak()
+    check(result, formula)
+    if before is None:
+        print("memory: skipped, because there is no /proc")
+        return
+    own = sum(result[field].nbytes for field in ("x", "fun", "jac", "nit", "nfev", "njev", "status")) / 2**20
+    report(f"{name}: MB besides x0 and the result, {len(x0)} problems", max(after - before - own, 0.0), 50.0)
+
+
+def workers(name, quick):
+    """Two threads beside one."""
+    fun, formula, options = kinds()[name]
+    x0 = starts(10_000 if quick else 10**5)
+    one, two = minimized(fun, x0, **options), minimized(fun, x0, workers=2, **options)
+    check(one, formula)
+    assert all(np.array_equal(one[field], two[field]) for field in ("x", "fun", "jac", "nfev"))
+    one, two = best_seconds(lambda: minimized(fun, x0, **options), lambda: minimized(fun, x0, workers=2, **options),
+                            rounds=1 if quick else 15)
+    report(f"{name}: two workers / one, {len(x0)} problems", two / one, 1 / 1.85)
+
+
+def slow(x):
+    """A function that takes 2 ms."""
+    end = time.perf_counter() + 2e-3
+    while time.perf_counter() < end:
+        pass
+    return float(np.sum((x - 1.0) ** 2))
+
+
+def processes(quick):
+    """Two processes beside one, for many problems and for the stencil of one, with a function of 2 ms."""
+    options = {"learning_rate": 0.1, "maxiter": 2 if quick else 5, "gtol": 0.0}
+    many, one = np.zeros((4 if quick else 24, 4)), np.zeros(5 if quick else 50)
+    with ProcessPoolExecutor(2) as pool:
+        for what, x0, more in (("24 problems", many, {"chunk_size": 2}), ("the stencil of one problem", one, {})):
+            alone, together = (lambda x0=x0: fastgd.minimize(slow, x0, **options),
+                               lambda x0=x0, more=more: fastgd.minimize(slow, x0, workers=pool, **more, **options))
+            assert np.array_equal(alone().x, together().x)
+            alone, together = best_seconds(alone, together, rounds=1 if quick else 3)
+            report(f"{what} of 2 ms an evaluation: two processes / one", together / alone, 1 / 1.7)
+
+
+COMPARISONS = {
+    "growth-compiled": lambda quick: growth("compiled Rosenbrock", quick),
+    "growth-jit": lambda quick: growth("jit Rosenbrock", quick),
+    "growth-jit-quadratic": lambda quick: growth("jit quadratic", quick),
+    "growth-vectorized": lambda quick: growth("vectorized Rosenbrock", quick),
+    "memory-compiled": lambda quick: memory("compiled Rosenbrock", quick),
+    "memory-jit": lambda quick: memory("jit Rosenbrock", quick),
+    "memory-vectorized": lambda quick: memory("vectorized Rosenbrock", quick),
+    "workers-compiled": lambda quick: workers("compiled Rosenbrock", quick),
+    "workers-jit": lambda quick: workers("jit Rosenbrock", quick),
+    "processes": processes,
+}
+
+if __name__ == "__main__":
+    run_comparisons("bench.scale", __doc__, COMPARISONS)
