@@ -176,13 +176,13 @@ def points_of_tanh(rng):
 
 def points_of_power(exponent, rng):
     """Over the range of the results, and around 1; negative ones where they have powers."""
-    exponents = np.concatenate([rng.uniform(-1080.0, 1030.0, 300), rng.uniform(-1080.0, -1020.0, 60),
-                                rng.uniform(1020.0, 1025.0, 40), rng.uniform(-4.0, 4.0, 100)])
+    exponents = np.concatenate([rng.uniform(-1080.0, 1030.0, 150), rng.uniform(-1080.0, -1020.0, 60),
+                                rng.uniform(1020.0, 1025.0, 40), rng.uniform(-4.0, 4.0, 50)])
     with np.errstate(all="ignore"):
         points = np.exp2(exponents / exponent)
     points = np.concatenate([
-        points[np.isfinite(points) & (points > 0.0)], np.abs(every_binade(rng)[::11]), around([1.0, 2.0, 0.5], 10),
-        close_to(np.ones(100), rng), close_to(2.0 ** np.arange(-5.5, 6.0), rng), SMALLEST * np.arange(1.0, 20.0),
+        points[np.isfinite(points) & (points > 0.0)], np.abs(every_binade(rng)[::23]), around([1.0, 2.0, 0.5], 10),
+        close_to(np.ones(50), rng), close_to(2.0 ** np.arange(-5.5, 6.0), rng), SMALLEST * np.arange(1.0, 20.0),
         [LARGEST, 0.7018726830654144, 1.407102445406012],
     ])
     return points * rng.choice([-1.0, 1.0], len(points)) if exponent == math.floor(exponent) else points
@@ -289,13 +289,13 @@ def test_overflow_begins_where_results_round_to_infinity():
     assert np.isinf(kernel("exp")(points[points > last])).all()
 
 
-@pytest.mark.parametrize("function", [*FUNCTIONS, *(exponent for exponent in EXPONENTS if abs(exponent) < 1e6)])
+@pytest.mark.parametrize("function", EVERY_FORMULA)
 def test_formulas_hold_without_the_c_library(function):
     """Everywhere but for angles beyond a billion."""
-    points = points_of(function)
+    points = np.concatenate([points_of(function), SPECIALS])
     if function in ("sin", "cos"):
         points = points[np.abs(points) <= 1e9]
-    assert kernel(function, alone=True)(points).tobytes() == kernel(function)(points).tobytes()
+    assert bits(kernel(function, alone=True)(points)).tolist() == bits(kernel(function)(points)).tolist()
 
 
 # Bits

@@ -25,12 +25,15 @@ MANTISSA_BITS = EXPONENT_STEP - 1
 ROUNDER = 1.5 * 2.0**52
 
 
-def horner(x, coefficients):
-    """coefficients[0] + x * (coefficients[1] + ...)"""
-    total = x.number(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        total = total.fma(x, x.number(coefficient))
-    return total
+def polynomial(x, coefficients):
+    """coefficients[0] + coefficients[1] x + ..., by Estrin's scheme: pairs, pairs of pairs and so on, because Horner's
+    would have every operation wait for the one before."""
+    terms = [x.number(coefficient) for coefficient in coefficients]
+    while len(terms) > 1:
+        pairs = [x.fma(terms[k + 1], terms[k]) for k in range(0, len(terms) - 1, 2)]
+        terms = pairs + terms[len(terms) & ~1:]
+        x = x * x
+    return terms[0]
 
 
 def two_to(whole):
@@ -51,7 +54,7 @@ def reduced(x, low=None):
 
 def expm1_of_small(r):
     """exp(r) - 1 for |r| <= ln(2) / 2."""
-    series = horner(r, [1.0 / math.factorial(k) for k in range(2, 15)])
+    series = polynomial(r, [1.0 / math.factorial(k) for k in range(2, 15)])
     return (r * r).fma(series, r)
 
 
@@ -83,7 +86,7 @@ def log_of_quotient(f, correction=None):
     """log(1 + f) for 1 + f from sqrt(1/2) to sqrt(2): 2 artanh(s), s = f / (2 + f), so that it ends in f itself."""
     s = f / (f + 2.0)
     z = s * s
-    series = z * horner(z, [2.0 / (2 * k + 3) for k in range(12)])
+    series = z * polynomial(z, [2.0 / (2 * k + 3) for k in range(12)])
     half_square = (f * 0.5) * f
     return half_square, s * (half_square + series)
 
@@ -125,13 +128,13 @@ def quarter_turns(x):
 
 def sine_of_small(r):
     z = r * r
-    series = horner(z, [(-1.0) ** (k + 1) / math.factorial(2 * k + 3) for k in range(8)])
+    series = polynomial(z, [(-1.0) ** (k + 1) / math.factorial(2 * k + 3) for k in range(8)])
     return (z * series).fma(r, r)
 
 
 def cosine_of_small(r):
     z = r * r
-    series = horner(z, [(-1.0) ** k / math.factorial(2 * k + 4) for k in range(7)])
+    series = polynomial(z, [(-1.0) ** k / math.factorial(2 * k + 4) for k in range(7)])
     half = z * 0.5
     rounded = 1.0 - half
     return rounded + (((1.0 - rounded) - half) + z * (z * series))
@@ -163,8 +166,8 @@ def tanh(x):
     scale = two_to(k)
     exp_plus_1 = scale.fma(expm1_of_small(r), scale + 1.0)
     z = size * size
-    over = (size * z) * horner(z, [675675.0, 45045.0, 594.0, 1.0])
-    under = horner(z, [2027025.0, 945945.0, 51975.0, 630.0, 1.0])
+    over = (size * z) * polynomial(z, [675675.0, 45045.0, 594.0, 1.0])
+    under = polynomial(z, [2027025.0, 945945.0, 51975.0, 630.0, 1.0])
     quotient = large.choose(2.0, over) / large.choose(exp_plus_1, under)
     return (large.choose(1.0, size) - quotient).with_sign_of(x)
 
@@ -173,7 +176,7 @@ def tanh(x):
 
 
 def two_sum(a, b):
-    """Of which a is the larger."""
+    """Of which a is the larger, or zero."""
     high = a + b
     return high, b - (high - a)
 
@@ -194,7 +197,7 @@ def log_in_two(x):
     # log(m) = 2 s (1 + z / 3 + z^2 (1 / 5 + ...)), the third of z in two parts
     third, third_low = two_product(z, z.number(1.0 / 3.0))
     third_low = third_low + (z * 1.850371707708594e-17 + z_low * (1.0 / 3.0))  # 1/3 has more bits than its double
-    tail = (z * z) * horner(z, [1.0 / (2 * k + 5) for k in range(12)])
+    tail = (z * z) * polynomial(z, [1.0 / (2 * k + 5) for k in range(12)])
     inner, inner_low = two_sum(third, tail)
     inner_low = inner_low + third_low
     product, product_low = two_product(s, inner)
@@ -203,9 +206,6 @@ def log_in_two(x):
     half_low = half_low + (product_low + s_low)
     first = e * LN2_HIGH  # exact
     high, low = two_sum(first, half * 2.0)
-    swapped, swapped_low = two_sum(half * 2.0, first)
-    small = e == 0.0
-    high, low = small.choose(swapped, high), small.choose(swapped_low, low)
     return high, low + e.fma(LN2_LOW, half_low * 2.0)
 
 
