@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from ._core.objective import Objective
 from ._gradient import gradient
 from ._minimize import maximize, minimize
-from ._scipy import scipy_method
 from .difference import Difference
 from .result import Result, Status
 
@@ -15,20 +14,20 @@ if TYPE_CHECKING:
     from ._checkpoint import CheckpointError
     from ._compiled import compiled
     from ._jit.jitted import jit
+    from ._scipy import scipy_method
 
 __all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "jit",
            "maximize", "methods", "minimize", "noise", "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
 
+# What not every program needs, by the module that it is in: imported at first use.
+LATER = {"CheckpointError": "._checkpoint", "compiled": "._compiled", "jit": "._jit.jitted", "scipy_method": "._scipy"}
+
 
 def __getattr__(name):
-    if name == "CheckpointError":
-        return import_module("._checkpoint", __name__).CheckpointError
-    if name == "compiled":
-        return import_module("._compiled", __name__).compiled
-    if name == "jit":
-        return import_module("._jit.jitted", __name__).jit
+    if name in LATER:
+        return getattr(import_module(LATER[name], __name__), name)
     if name in ("functions", "methods", "noise", "schedules"):  # at first use: dataclasses take long to import
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,7 +21,6 @@ from ._inputs import (
     require_finite,
     with_suggestions,
 )
-from ._observer import Observer
 from ._plan import Plan, allocate
 from .result import Result, Status
 
@@ -210,7 +209,11 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     chunk_size = None if chunk_size is None else as_count(chunk_size, "chunk_size")
-    observer = Observer(points, callback, trace, sign) if callback is not None or trace else None
+    observer = None
+    if callback is not None or trace:
+        from ._observer import Observer
+
+        observer = Observer(points, callback, trace, sign)
     plan = Plan(
         fun=fun, args=args, jac=options["jac"], vectorized=options["vectorized"], unpack=options["unpack"],
         batch_args=options["batch_args"], points=points, bounds=bounds,

@@ -1,6 +1,7 @@
 """jit: an objective that compiles itself when it is first minimized."""
 
 import functools
+import importlib.util
 import inspect
 import pickle
 import sys
@@ -123,7 +124,8 @@ class Jitted:
     def __reduce__(self):
         name = getattr(self.fun, "__qualname__", "")
         module = sys.modules.get(getattr(self.fun, "__module__", None))
-        if name.isidentifier() and getattr(module, name, None) is self:
+        if name.isidentifier() and getattr(module, name, None) is self and (
+                module.__name__ != "__main__" or importlib.util.find_spec("cloudpickle") is None):
             return name  # decorated: its name stands for this object, not for the function
         return unpickled, (portable(self.fun), self.vectorized, self.unpack, self.libm)
 
