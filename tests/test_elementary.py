@@ -38,7 +38,7 @@ def numpys(function):
 def kernel(function, width=None, libm=False, alone=False):
     """A kernel as a function of an array; `alone` without the points that are computed again by the C library."""
     graph = trace.trace(lambda x, data: numpys(function)(x[0]), 1, [])
-    width = width or machine.width()
+    width = width or codegen.WIDTH
     if alone:
         library = machine.Library(codegen.gradient_kernel(graph, [graph.root], width, libm))
     else:

@@ -186,6 +186,26 @@ def test_data_of_several_shapes():
     np.testing.assert_allclose(result.x, expected, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_data_of_narrow_types_are_not_compiled(dtype):
+    """NumPy calculates with them in another way: bytes wrap around. The answers are those of Python."""
+    data = np.full(9, 200, dtype)
+    data[1] = 100
+    compiled = jit(lambda x, d: (x[0] - (d - 128)) ** 2)
+    with pytest.warns(RuntimeWarning, match="neither float64 nor int64"):
+        found = minimize(compiled, np.zeros((9, 1)), batch_args=(data,), learning_rate=0.3)
+    assert found.x[1, 0] == pytest.approx(228 if dtype == np.uint8 else -28)
+
+
+def test_whole_numbers_as_data():
+    """They are numbers like others, for functions that are traced and for those that are not."""
+    data = np.arange(-4, 5)
+    for fun in (lambda x, d: (x[0] - 3 * d) ** 2 + 1, lambda x, d: (x[0] - 3 * d) ** 2 + 1 if d > 0 else x[0] * x[0]):
+        found = minimize(jit(fun), np.ones((9, 1)), batch_args=(data,), learning_rate=0.3)
+        expected = minimize(fun, np.ones((9, 1)), batch_args=(data,), learning_rate=0.3)
+        np.testing.assert_allclose(found.x, expected.x, atol=1e-9)
+
+
 def test_a_function_of_one_variable():
     """With a scalar x0 the function gets a number."""
     compiled = jit(lambda x: (x - 2.0) * (x - 2.0) + 1.0)

@@ -10,6 +10,9 @@ from . import elementary
 from .graph import BOOLEAN, COMPARISONS, COORDINATE, DATUM, NUMBER
 from .instructions import DOUBLE, INSTRUCTIONS, LIBRARY_NAMES, MASK, Code
 
+# How many points the instructions of a kernel are for: registers of half that size compute them in two steps that do
+# not wait for each other, which takes up to a fifth off long formulas.
+WIDTH = 8
 # A loop of more instructions than this is split: the time to compile grows faster than its length.
 MOST_INSTRUCTIONS = 3_000
 # A kernel of more than this takes seconds to compile.
@@ -69,10 +72,15 @@ class Writer:
         if self.n_lines > MOST_LINES:
             raise KernelTooLongError(f"more than {MOST_LINES} instructions")
 
-    def value(self, root):
-        """A node at the points themselves."""
+    def value(self, root, in_parts=False):
+        """A node at the points themselves, and all that it takes, depth first so that few values are alive at a time.
+
+        A new part may begin on the way, where the values of this one are not used any more but through this function.
+        """
         waiting = [root]
         while waiting:
+            if in_parts:
+                self.begin_part_if_long()
             number = waiting[-1]
             missing = [] if number in self.earlier else [
                 argument for argument in self.graph.arguments_of(number) if argument not in self.values]
@@ -197,10 +205,8 @@ def value_kernel(graph, width, libm):
 
 def write_values(graph, width, libm):
     writer = Writer(graph, width, libm)
-    for number in graph.needed_by([graph.root]):
-        writer.begin_part_if_long()
-        writer.value(number)
-    writer.code.store(writer.value(graph.root), "f", 0)
+    value = writer.value(graph.root, in_parts=True)
+    writer.code.store(value, "f", 0)
     return writer
 
 
@@ -208,10 +214,8 @@ def gradient_kernel(graph, slopes, width, libm):
     """Exact gradients: `slopes` are the nodes of their components."""
     writer = Writer(graph, width, libm)
     for i, slope in enumerate(slopes):
-        for number in graph.needed_by([slope]):
-            writer.begin_part_if_long()
-            writer.value(number)
-        writer.code.store(writer.value(slope), "g", i)
+        value = writer.value(slope, in_parts=True)
+        writer.code.store(value, "g", i)
     return module(writer.functions("gradient", "ptr noalias %g"), writer)
 
 
@@ -235,8 +239,7 @@ def difference_kernel(graph, n_dim, width, libm):
         for number in dependent[i]:
             for argument in graph.arguments_of(number):
                 if argument not in own:
-                    writer.begin_part_if_long()
-                    writer.value(argument)
+                    writer.value(argument, in_parts=True)
         writer.begin_part_if_long()
         write_difference(writer, i, dependent[i], [term for term in terms if term[1] in own])
     return module(writer.functions("differences", "ptr noalias readonly %h, ptr noalias %g"), writer)

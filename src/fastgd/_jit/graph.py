@@ -25,7 +25,7 @@ NEVER_MINUS_ZERO = frozenset(("absolute", "exp", "exp2", "cosh", "cos", "hypot",
 LONG_CHAIN = 8
 
 # A function that takes more calls per node of its graph does its work again and again.
-CALLS_PER_NODE = 50
+CALLS_PER_NODE = 3
 
 # Coefficients of a sum that are rather left in its terms.
 SMALLEST, LARGEST = 2.0**-500, 2.0**500
@@ -37,6 +37,13 @@ class TraceError(Exception):
 
 class Refusal(BaseException):
     """A TraceError to be, while the function runs: it must not catch this as one of the errors that it expects."""
+
+
+def compute(operation, *values):
+    """An operation on numbers."""
+    if operation == "power":  # np.power of two numbers takes the square root where the second happens to be 0.5
+        return np.float64(values[0]) ** np.float64(values[1])
+    return getattr(np, operation)(*values)[()]
 
 
 def is_minus_zero(value):
@@ -107,8 +114,7 @@ class Graph:
             raise Refusal("the function repeats its operations too often")
         values = [self.value_of(argument) for argument in arguments]
         if None not in values:
-            with np.errstate(all="ignore"):
-                return self.number(getattr(np, operation)(*values))
+            return self.number(compute(operation, *values))
         simpler = self._simplified(operation, arguments, values)
         if simpler is not None:
             return simpler
@@ -274,6 +280,5 @@ class Graph:
                 elif node.operation == DATUM:
                     values.append(np.float64(data[node.arguments[0]]))
                 else:
-                    arguments = [values[argument] for argument in node.arguments]
-                    values.append(getattr(np, node.operation)(*arguments))
+                    values.append(compute(node.operation, *(values[argument] for argument in node.arguments)))
         return values

@@ -154,13 +154,13 @@ class Jitted:
         calling = Calling(self.fun, self.vectorized, self.unpack or not points.shape, args)
         shapes = tuple(array.shape[1:] for array in arrays)
         try:
-            key = pickle.dumps((points.n_dim, calling.unpack, shapes, args))
+            key = pickle.dumps((points.n_dim, calling.unpack, shapes, [array.dtype for array in arrays], args))
         except Exception:  # whatever the user's objects raise; then it is compiled every time
             key = None
         made = self._specializations.get(key)
         if made is None:
             begin = time.perf_counter()
-            made = specialize(calling, points, arrays, shapes, self.libm)
+            made = specialize(calling, points, arrays, self.libm)
             self.compile_time += time.perf_counter() - begin
             if key is not None:
                 self._specializations[key] = made
@@ -238,13 +238,13 @@ class Specialization:
             from . import codegen, machine, reverse
 
             graph, slopes = reverse.gradient(self.graph)
-            library = machine.Library(codegen.gradient_kernel(graph, slopes, machine.width(), self.libm))
+            library = machine.Library(codegen.gradient_kernel(graph, slopes, codegen.WIDTH, self.libm))
             self.owners.append(library)
             self._gradient = library.address("gradient")
         return self._gradient
 
 
-def specialize(calling, points, arrays, shapes, libm):
+def specialize(calling, points, arrays, libm):
     """The best of what can be made of a function: traced, compiled as it is written, or left as it is."""
     rows = np.flatnonzero(np.isfinite(points.rows).all(axis=1))
     samples = [(points.rows[row], [array[row] for array in arrays]) for row in rows[[0, len(rows) // 2, -1]]] if len(
@@ -256,15 +256,15 @@ def specialize(calling, points, arrays, shapes, libm):
         again = [calling.number(*sample) for sample in samples]
         if not np.array_equal(expected, again, equal_nan=True):
             raise ValueError("it returned different values at the same point")
-        if any(array.dtype.kind not in "fiub" for array in arrays):
-            raise TypeError("batch_args are not real numbers")
+        if any(array.dtype not in (np.float64, np.int64, np.bool_) for array in arrays):
+            raise TypeError("batch_args are neither float64 nor int64, with which NumPy calculates in another way")
         attempts = (traced, compiled_as_written)
     except Exception as error:  # an exception of the user's function comes again, when it is minimized
         attempts = ()
         reasons.append(describe(error))
     for attempt in attempts:
         try:
-            made = attempt(calling, points.n_dim, shapes, libm, samples, expected)
+            made = attempt(calling, points.n_dim, arrays, libm, samples, expected)
         except Exception as error:  # of the function on symbols, of LLVM, of numba: there is always a next attempt
             reasons.append(describe(error))
             log("%s: not %s: %s", calling.fun, attempt.__name__.replace("_", " "), reasons[-1])
@@ -285,19 +285,18 @@ def require_llvm():
         raise ImportError("it takes numba: pip install fastgd[jit]") from None
 
 
-def traced(calling, n_dim, shapes, libm, samples, expected):
+def traced(calling, n_dim, arrays, libm, samples, expected):
     from . import codegen, machine, reverse, trace
 
-    graph = trace.trace(calling, n_dim, shapes)
-    width = machine.width()
-    values = machine.Library(codegen.value_kernel(graph, width, libm))
+    graph = trace.trace(calling, n_dim, [array.shape[1:] for array in arrays], [array.dtype for array in arrays])
+    values = machine.Library(codegen.value_kernel(graph, codegen.WIDTH, libm))
     made = Specialization("traced", value=values.address("value"), owners=[values], graph=graph, libm=libm)
     for (x, data), value in zip(samples, expected, strict=True):
         by_graph, error = reverse.rounding_error(graph, x, flat(data))
         require_equal(machine.value_at(made.value, x, flat(data)), value, 64.0 * error)
         require_equal(by_graph, value, 64.0 * error)
     try:
-        differences = machine.Library(codegen.difference_kernel(graph, n_dim, width, libm))
+        differences = machine.Library(codegen.difference_kernel(graph, n_dim, codegen.WIDTH, libm))
     except codegen.KernelTooLongError as error:
         log("%s: differences by values: %s", calling.fun, error)
     else:
@@ -306,12 +305,12 @@ def traced(calling, n_dim, shapes, libm, samples, expected):
     return made
 
 
-def compiled_as_written(calling, n_dim, shapes, libm, samples, expected):
+def compiled_as_written(calling, n_dim, arrays, libm, samples, expected):
     from . import as_written, machine
 
     for form in as_written.forms(calling, n_dim):
         try:
-            function = as_written.kernel(calling, form, n_dim, shapes)
+            function = as_written.kernel(calling, form, n_dim, [array.shape[1:] for array in arrays])
             for (x, data), value in zip(samples, expected, strict=True):
                 require_equal(machine.value_at(function.address, x, flat(data)), value, 1e-9 * abs(value) + 1e-300)
         except Exception as error:  # numba has many, and the last one is told

@@ -13,12 +13,6 @@ def host():
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
 
 
-def width():
-    """How many doubles a register of this machine holds."""
-    _, features = host()
-    return 8 if features.get("avx512f") else 4 if features.get("avx") else 2
-
-
 class Library:
     """Functions compiled from a module; they live as long as this object."""
 

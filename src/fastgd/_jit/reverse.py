@@ -53,8 +53,8 @@ PARTIAL_DERIVATIVES = {
 }
 
 
-def accumulate(graph, nodes):
-    """Appends the derivatives of the root to the graph: a symbol for each of the nodes, or a number.
+def accumulate(graph, values):
+    """By node, the derivative of the root; `values` are those of all nodes, as symbols or as numbers.
 
     The function need not be differentiable everywhere: of two branches it takes the derivative of the one chosen, even
     if the other one has none.
@@ -64,9 +64,8 @@ def accumulate(graph, nodes):
     for number in reversed(graph.needed_by([graph.root])):
         node, slope = graph.nodes[number], slopes.get(number)
         if slope is None or node.operation not in PARTIAL_DERIVATIVES:
-            continue  # the value does not depend on it, or not smoothly
-        arguments = [Symbol(graph, argument) for argument in node.arguments]
-        partials = PARTIAL_DERIVATIVES[node.operation](Symbol(graph, number), *arguments)
+            continue  # the root does not depend on it, or not smoothly
+        partials = PARTIAL_DERIVATIVES[node.operation](values[number], *(values[k] for k in node.arguments))
         for argument, partial in zip(node.arguments, partials, strict=True):
             if graph.value_of(argument) is not None or graph.is_boolean(argument):
                 continue
@@ -79,34 +78,23 @@ def accumulate(graph, nodes):
                     part = select(slope == 0.0, 0.0, part)
                     conditional.add(argument)
             slopes[argument] = slopes[argument] + part if argument in slopes else part
-    return [slopes.get(number, 0.0) for number in nodes]
+    return slopes
 
 
 def gradient(graph):
     """The graph with the gradient at its end, and the node of each of its components."""
-    extended = copied(graph)
-    coordinates = [extended.coordinate(i) for i in range(graph.n_dim)]
-    slopes = accumulate(extended, coordinates)
-    return extended, [slope.node if type(slope) is Symbol else extended.number(slope) for slope in slopes]
-
-
-def copied(graph):
-    copy = Graph(graph.n_dim)
-    copy.nodes = list(graph.nodes)
-    copy.root = graph.root
-    copy._numbers = dict(graph._numbers)
-    return copy
+    extended = Graph(graph.n_dim)
+    extended.nodes, extended.root, extended._numbers = list(graph.nodes), graph.root, dict(graph._numbers)
+    with np.errstate(all="ignore"):
+        slopes = accumulate(extended, [Symbol(extended, number) for number in range(len(graph.nodes))])
+    components = [slopes.get(extended.coordinate(i), 0.0) for i in range(graph.n_dim)]
+    return extended, [slope.node if type(slope) is Symbol else extended.number(slope) for slope in components]
 
 
 def rounding_error(graph, x, data):
     """The value at a point by NumPy, and about how much of it may be due to rounding, in whatever order."""
-    extended = copied(graph)
-    inner = [number for number in graph.needed_by([graph.root]) if not graph.is_boolean(number)]
-    slopes = accumulate(extended, inner)
-    values = extended.evaluate(x, data)
-    error = 0.0
-    for number, slope in zip(inner, slopes, strict=True):
-        size = abs(float(values[slope.node] if type(slope) is Symbol else slope) * float(values[number]))
-        if not math.isnan(size):
-            error += size
-    return float(values[graph.root]), np.finfo(float).eps * error
+    values = graph.evaluate(x, data)
+    with np.errstate(all="ignore"):
+        slopes = accumulate(graph, values)
+        sizes = [abs(float(slope * values[number])) for number, slope in slopes.items()]
+    return float(values[graph.root]), np.finfo(float).eps * sum(size for size in sizes if not math.isnan(size))

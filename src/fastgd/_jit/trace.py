@@ -5,10 +5,12 @@ added up, an int64. What would have yet another type is refused.
 """
 
 import functools
+import inspect
+import types
 
 import numpy as np
 
-from .graph import BINARY, BOOLEAN, COMPARISONS, UNARY, Graph, Refusal, TraceError
+from .graph import BINARY, BOOLEAN, COMPARISONS, UNARY, Graph, Refusal, TraceError, compute
 
 # A function of more operations than this takes longer to compile than it can save.
 MOST_NODES = 20_000
@@ -16,10 +18,13 @@ MOST_NODES = 20_000
 MOST_ELEMENTS = 50 * MOST_NODES
 
 BOOL, INT, FLOAT, NARROW = range(4)  # kinds of numbers; the last ones are of less than 64 bits, or unsigned
-INTEGER_RESULTS = frozenset(("add", "subtract", "multiply", "negative", "absolute", "minimum", "maximum",
-                             "where"))
+INTEGER_RESULTS = frozenset(("add", "subtract", "multiply", "negative", "absolute", "minimum", "maximum", "where"))
 OTHER_FOR_INTEGERS = frozenset(("power", "sign", "floor", "ceil", "trunc", "rint"))
 MOST_EXACT = 2**53
+
+
+def refuse(*args):
+    raise Refusal("the function looks at a value that depends on x")
 
 
 class Symbol:
@@ -47,11 +52,8 @@ class Symbol:
         """What the function finds by isinstance."""
         return (np.bool_, np.int64, np.float64)[kind(self)]
 
-    def _refuse(self, *args):
-        raise Refusal("the function looks at a value that depends on x")
-
-    __bool__ = __float__ = __int__ = __index__ = __complex__ = __str__ = __repr__ = __format__ = __round__ = _refuse
-    __floor__ = __ceil__ = __trunc__ = __hash__ = _refuse
+    __bool__ = __float__ = __int__ = __index__ = __complex__ = __str__ = __repr__ = __format__ = __round__ = refuse
+    __floor__ = __ceil__ = __trunc__ = __hash__ = __reduce_ex__ = refuse
 
     def conjugate(self):
         return self
@@ -103,6 +105,9 @@ def _add_operators():
 class SymbolArray(np.ndarray):
     """An array of symbols and numbers."""
 
+    tobytes = __reduce_ex__ = __reduce__ = refuse
+    ctypes = property(refuse)
+
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         return call_ufunc(ufunc, method, inputs, options)
 
@@ -113,11 +118,9 @@ class SymbolArray(np.ndarray):
         value = plain(value)
         if value.ndim and not isinstance(self[index], np.ndarray):
             raise Refusal("the function puts an array into an element")
-        if array_kind(self) == FLOAT:
-            value = plain(mapped(as_float, value))
-        elif array_kind(value) > array_kind(self):
+        if array_kind(self) != FLOAT and array_kind(value) > array_kind(self):
             raise Refusal("the function rounds numbers to put them into an array")
-        super().__setitem__(index, value[()])
+        super().__setitem__(index, mapped(as_float, value) if array_kind(self) == FLOAT else value[()])
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         if not copy or np.dtype(dtype) not in (float, int) or (np.dtype(dtype) == int and array_kind(self) > INT):
@@ -143,14 +146,26 @@ def plain(values):
     array = np.asarray(values)
     if array.size > MOST_ELEMENTS:
         raise Refusal(f"the function calculates with {array.size} numbers")
-    if array.dtype == object or array.dtype in (bool, int, float):
-        return array.astype(object, copy=False)
+    if array.dtype == object:
+        return array if type(values) is SymbolArray else promoted(array)
+    if array.dtype in (bool, int, float):
+        return array.astype(object)
     if not np.can_cast(array.dtype, float):
         raise Refusal(f"the function calculates with {array.dtype}")
     narrow = np.empty(array.shape, object)  # by astype they would be Python's numbers
     for index in np.ndindex(array.shape):
         narrow[index] = array[index]
     return narrow
+
+
+def promoted(array):
+    """With the elements as numbers of one kind."""
+    if array.size > MOST_ELEMENTS:
+        raise Refusal(f"the function makes an array of {array.size} numbers")
+    kinds = set(map(kind, array.flat)) if array.ndim else ()
+    if len(kinds) < 2:
+        return array
+    return mapped(as_number if max(kinds) == INT else as_float, array)
 
 
 # Operations on scalars
@@ -205,8 +220,7 @@ def combine(operation, *values):
         return combine("subtract", 0, *values)  # so that 0 gets no sign
     graph = next((value.graph for value in values if type(value) is Symbol), None)
     if graph is None:
-        with np.errstate(all="ignore"):
-            return constant(getattr(np, operation)(*map(as_float, values)), result)
+        return constant(compute(operation, *map(as_float, values)), result)
     nodes = []
     for place, value in enumerate(values):
         if type(value) is not Symbol:
@@ -231,7 +245,7 @@ def constant(number, result):
     """A number as one of this kind."""
     if result == INT and (abs(number) > MOST_EXACT or (number == 0.0 and np.signbit(number))):
         raise Refusal("integers that may be meant as floats")  # among the numbers in an array of symbols
-    return (bool, int, float)[result](number)
+    return (bool, int, np.float64)[result](number)
 
 
 def as_number(value):
@@ -249,7 +263,7 @@ def as_float(value):
     if type(value) is Symbol:
         return Symbol(value.graph, value.node)
     try:
-        return float(value)
+        return np.float64(value)
     except OverflowError:
         raise Refusal("the function calculates with an integer that is beyond all floats") from None
 
@@ -358,7 +372,7 @@ def call_ufunc(ufunc, method, inputs, options):
     if options.pop("where", True) is not True:
         raise Refusal("where= of a ufunc")
     dtype = np.dtype(options.pop("dtype", None))
-    if dtype not in (float, object) and not (dtype == bool and ufunc.__name__ in BOOLEAN):
+    if dtype not in (float, object) and not (dtype.kind == "b" and ufunc.__name__ in BOOLEAN):
         raise Refusal(f"{ufunc.__name__} of dtype {dtype}")
     for name in ("casting", "subok", "order"):
         options.pop(name, None)
@@ -375,7 +389,7 @@ def call_ufunc(ufunc, method, inputs, options):
 
 def is_half(exponent):
     exponent = plain(exponent)
-    return exponent.size == 1 and type(exponent.item()) is float and exponent.item() == 0.5
+    return exponent.size == 1 and type(exponent.item()) in (float, np.float64) and exponent.item() == 0.5
 
 
 def into(out, result):
@@ -534,20 +548,34 @@ FUNCTIONS = {
 def call_function(function, args, kwargs):
     """What another function of NumPy does to arrays of symbols: mostly what it does to all arrays."""
     if function in FUNCTIONS:
-        return FUNCTIONS[function](*args, **kwargs)
-    if function is np.nan_to_num:
-        raise Refusal("the function calls nan_to_num")
-    some = np.empty(0).view(SymbolArray)  # which one does not matter, but symbols are no arrays
-    return as_array(np.ndarray.__array_function__(some, function, (SymbolArray,), args, kwargs))
+        result = FUNCTIONS[function](*args, **kwargs)
+    else:
+        some = np.empty(0).view(SymbolArray)  # which one does not matter, but symbols are no arrays
+        result = np.ndarray.__array_function__(some, function, (SymbolArray,), args, kwargs)
+    if not isinstance(result, np.ndarray) or result.dtype != object:
+        return result
+    return as_array(promoted(result.view(np.ndarray)))
 
 
-def mentions(code, name):
-    """Whether a function, or one inside it, uses something of this name."""
-    return name in code.co_names or any(mentions(inner, name) for inner in code.co_consts if hasattr(inner, "co_names"))
+def names_used_by(function):
+    """By a function, by functions inside it, and by those that it knows as variables."""
+    names, seen, waiting = set(), set(), [getattr(function, "fun", function)]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, types.MethodType):
+            found = found.__func__
+        if isinstance(found, types.FunctionType) and found not in seen:
+            seen.add(found)
+            variables = inspect.getclosurevars(found)
+            waiting += [found.__code__, *variables.nonlocals.values(), *variables.globals.values()]
+        elif isinstance(found, types.CodeType):
+            names.update(found.co_names)
+            waiting += found.co_consts
+    return names
 
 
-def trace(calling, n_dim, shapes):
-    """The graph of a function of a point and of data of these shapes.
+def trace(calling, n_dim, shapes, dtypes=None):
+    """The graph of a function of a point and of data of these shapes, and dtypes: by default all float64.
 
     `calling` is called with coordinates and data as arrays.
 
@@ -556,31 +584,31 @@ def trace(calling, n_dim, shapes):
     Exception
         Any, where the function cannot be traced; often, but not always, a TraceError.
     """
-    code = getattr(getattr(calling, "fun", calling), "__code__", None)
-    if code is not None and mentions(code, "nan_to_num"):  # leaves arrays of objects as they are
+    if "nan_to_num" in names_used_by(calling):  # it leaves arrays of objects as they are
         raise TraceError("the function uses nan_to_num")
     graph = Graph(n_dim, MOST_NODES)
     try:
-        value = traced(graph, calling, n_dim, shapes)
-        graph.root = as_float(value).node if type(value) is Symbol else graph.number(as_float(value))
+        with np.errstate(all="ignore"):
+            value = as_float(returned(graph, calling, n_dim, shapes, dtypes or [float] * len(shapes)))
+            graph.root = value.node if type(value) is Symbol else graph.number(value)
+            return graph.balanced()
     except Refusal as refusal:
         raise TraceError(*refusal.args) from None
-    return graph.balanced()
 
 
-def traced(graph, calling, n_dim, shapes):
+def returned(graph, calling, n_dim, shapes, dtypes):
     """What the function returns, a symbol or a number."""
     x = np.empty(n_dim, object)
     x[:] = [Symbol(graph, graph.coordinate(i)) for i in range(n_dim)]
     data, n_data = [], 0
-    for shape in shapes:
+    for shape, dtype in zip(shapes, map(np.dtype, dtypes), strict=True):
+        if dtype.type not in (np.float64, np.int64, np.bool_):
+            raise Refusal(f"the function calculates with {dtype}")
         array = np.empty(shape, object)
         for index in np.ndindex(*shape):
-            array[index] = Symbol(graph, graph.datum(n_data))
+            datum = Symbol(graph, graph.datum(n_data), dtype.kind == "i")
+            array[index] = as_truth(datum) if dtype.kind == "b" else datum
             n_data += 1
         data.append(array.view(SymbolArray))
     value = calling(x.view(SymbolArray), data)
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    kind(value)
-    return value
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
