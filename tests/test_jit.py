@@ -192,7 +192,7 @@ def test_data_of_narrow_types_are_not_compiled(dtype):
     data = np.full(9, 200, dtype)
     data[1] = 100
     compiled = jit(lambda x, d: (x[0] - (d - 128)) ** 2)
-    with pytest.warns(RuntimeWarning, match="neither float64 nor int64"):
+    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning, match="neither float64 nor int64"):
         found = minimize(compiled, np.zeros((9, 1)), batch_args=(data,), learning_rate=0.3)
     assert found.x[1, 0] == pytest.approx(228 if dtype == np.uint8 else -28)
 
