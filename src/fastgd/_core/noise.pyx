@@ -32,8 +32,8 @@ cdef class GaussianNoise:
         cdef Py_ssize_t lane
         for lane in range(lanes.live):
             if lanes.phase[lane] == ITERATE:
-                self.add_to_problem(first + lanes.problem[lane], lanes.nit[lane], lanes.n_dim, lanes.g + lane, out + lane,
-                                    lanes.capacity)
+                self.add_to_problem(first + lanes.problem[lane], lanes.nit[lane], lanes.n_dim, lanes.g + lane,
+                                    out + lane, lanes.capacity)
 
     cdef void add_to_problem(self, Py_ssize_t problem, Py_ssize_t iteration, Py_ssize_t n_dim, const double *g,
                              double *out, Py_ssize_t stride) noexcept nogil:

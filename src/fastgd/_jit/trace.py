@@ -27,6 +27,25 @@ def refuse(*args):
     raise Refusal("the function looks at a value that depends on x")
 
 
+def unary(ufunc):
+    """A method that does what the ufunc does."""
+    return lambda self: SCALAR[ufunc](self)
+
+
+def binary(ufunc, swapped=False):
+    """The same of two arguments, for one of Python's operators."""
+
+    def method(self, other):
+        pair = (other, self) if swapped else (self, other)
+        if isinstance(other, np.ndarray):
+            return ufunc(*pair)
+        if ufunc in (np.equal, np.not_equal) and other is not None:
+            return SCALAR[ufunc](*pair)
+        return SCALAR[ufunc](*pair) if isinstance(other, (Symbol, *NUMBERS)) else NotImplemented
+
+    return method
+
+
 class Symbol:
     """A number that is not known yet: a node of a graph."""
 
@@ -47,11 +66,27 @@ class Symbol:
     def __array_function__(self, function, types, args, kwargs):
         return call_function(function, args, kwargs)
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self):
         """What the function finds by isinstance."""
         return (np.bool_, np.int64, np.float64)[kind(self)]
 
+    def __getattr__(self, name):
+        """The methods that NumPy calls for elements of arrays of objects, such as exp."""
+        if name in UNARY:
+            return functools.partial(SCALAR[getattr(np, name)], self)
+        raise AttributeError(f"a float has no attribute {name!r}")
+
+    __neg__, __abs__, __invert__ = unary(np.negative), unary(np.absolute), unary(np.invert)
+    __add__, __radd__ = binary(np.add), binary(np.add, swapped=True)
+    __sub__, __rsub__ = binary(np.subtract), binary(np.subtract, swapped=True)
+    __mul__, __rmul__ = binary(np.multiply), binary(np.multiply, swapped=True)
+    __truediv__, __rtruediv__ = binary(np.true_divide), binary(np.true_divide, swapped=True)
+    __pow__, __rpow__ = binary(np.power), binary(np.power, swapped=True)
+    __and__, __rand__ = binary(np.bitwise_and), binary(np.bitwise_and, swapped=True)
+    __or__, __ror__ = binary(np.bitwise_or), binary(np.bitwise_or, swapped=True)
+    __lt__, __le__, __gt__ = binary(np.less), binary(np.less_equal), binary(np.greater)
+    __ge__, __eq__, __ne__ = binary(np.greater_equal), binary(np.equal), binary(np.not_equal)
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __str__ = __repr__ = __format__ = __round__ = refuse
     __floor__ = __ceil__ = __trunc__ = __hash__ = __reduce_ex__ = refuse
 
@@ -71,35 +106,6 @@ class Symbol:
         return self
 
     real = property(conjugate)
-
-
-def _add_operators():
-    """Gives Symbol the operators of Python, and the methods that NumPy calls for arrays of objects."""
-
-    def unary(ufunc):
-        return lambda self: SCALAR[ufunc](self)
-
-    def binary(ufunc, swapped):
-        def method(self, other):
-            pair = (other, self) if swapped else (self, other)
-            if isinstance(other, np.ndarray):
-                return ufunc(*pair)
-            if ufunc in (np.equal, np.not_equal) and other is not None:
-                return SCALAR[ufunc](*pair)
-            return SCALAR[ufunc](*pair) if isinstance(other, (Symbol, *NUMBERS)) else NotImplemented
-
-        return method
-
-    for name in UNARY:
-        setattr(Symbol, name, unary(getattr(np, name)))
-    Symbol.__neg__, Symbol.__abs__, Symbol.__invert__ = map(unary, (np.negative, np.absolute, np.invert))
-    for name, ufunc in {"add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
-                        "pow": np.power, "and": np.bitwise_and, "or": np.bitwise_or}.items():
-        setattr(Symbol, f"__{name}__", binary(ufunc, False))
-        setattr(Symbol, f"__r{name}__", binary(ufunc, True))
-    for name, ufunc in {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-                        "eq": np.equal, "ne": np.not_equal}.items():
-        setattr(Symbol, f"__{name}__", binary(ufunc, False))
 
 
 class SymbolArray(np.ndarray):
@@ -360,7 +366,6 @@ def _scalar_functions():
 
 
 SCALAR = _scalar_functions()
-_add_operators()
 
 
 # Operations on arrays
@@ -411,7 +416,7 @@ def elementwise(ufunc, inputs):
 
 
 # By ufunc, what reduces arrays whatever the order: how it begins with an element, and what it gives for none
-REDUCTIONS = {
+REDUCTIONS: dict = {
     np.add: (as_number, 0.0),
     np.multiply: (as_number, 1.0),
     np.logical_and: (as_truth, True),
