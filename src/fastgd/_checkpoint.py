@@ -1,17 +1,21 @@
 """Finished problems in a file, so that a run that was cut off goes on where it was."""
 
+import dataclasses
 import hashlib
 import os
-import struct
 import tempfile
 import zipfile
-import zlib
+from math import prod
 from time import monotonic
 
 import numpy as np
 
+from .result import Status
+
 SECONDS_BETWEEN_SAVES = 5.0
+LARGEST_SHARE = 0.1  # of the time of a run may go into saving
 DONE, FINGERPRINT = "done", "fingerprint"
+PIECE_BYTES = 1 << 22  # that are copied at a time: the answers may be larger than the memory
 
 
 class CheckpointError(Exception):
@@ -34,103 +38,142 @@ class Checkpoint:
     """The file of a run."""
 
     def __init__(self, path, plan, size):
-        self.path = os.fspath(path)
-        self.fingerprint = fingerprint(plan, size)
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            raise TypeError(f"checkpoint must be a path, got {type(path).__name__}")
+        self.name = os.fsdecode(path)
+        self.path = os.path.realpath(self.name)
+        self.fingerprint = np.frombuffer(fingerprint(plan, size), np.uint8)
         self.done = np.zeros(plan.points.n_problems, dtype=bool)
         self.n_dim = plan.points.n_dim
-        self.last_save = monotonic()
+        self.is_saved = True
+        self.next_save = monotonic() + SECONDS_BETWEEN_SAVES
 
     def resume(self, answers, ranges):
         """Reads the answers that are in the file, and returns the ranges that are still to be solved."""
         if os.path.exists(self.path):
-            saved = self.read()
-            self.done = saved[DONE]
-            for name, values in answers.items():
-                values[self.done] = saved[name]
-        return [chunk for chunk in ranges if not self.done[slice(*chunk)].all()]
+            self.read(answers)
+        ranges = [chunk for chunk in ranges if not self.done[slice(*chunk)].all()]
+        if ranges:
+            handle, temporary = self.temporary_file()  # so that it is known at once if none can be written
+            os.close(handle)
+            os.unlink(temporary)
+        return ranges
 
-    def read(self):
-        try:
-            with zipfile.ZipFile(self.path) as file:
-                headers = {name.removesuffix(".npy"): read_header(file, name) for name in file.namelist()}
-                if headers.get(FINGERPRINT) != ((32,), np.dtype(np.uint8)):
-                    raise ValueError("it has no fingerprint")
-                if read_array(file, FINGERPRINT).tobytes() != self.fingerprint:
-                    raise OtherRunError
-                if headers.get(DONE) != (self.done.shape, np.dtype(bool)):
-                    raise ValueError("its problems are not those of this run")
-                done = read_array(file, DONE)
-                expected = self.layout(int(done.sum()))
-                if {name: headers.get(name) for name in expected} != expected:
-                    raise ValueError("its arrays are not those of this run")
-                return {DONE: done} | {name: read_array(file, name) for name in expected}
-        except OtherRunError:
-            raise ValueError(f"{self.path} is the checkpoint of another run: x0, the data, the method or an option "
-                             "differs") from None
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, struct.error,
-                NotImplementedError) as error:
-            raise CheckpointError(f"{self.path} is not a checkpoint of fastgd: {error}") from error
-
-    def layout(self, n_done):
-        """Shapes and dtypes of the arrays in a file with so many problems."""
-        real, whole = np.dtype(np.float64), np.dtype(np.intp)
-        return {"x": ((n_done, self.n_dim), real), "jac": ((n_done, self.n_dim), real), "fun": ((n_done,), real),
-                **dict.fromkeys(("nit", "nfev", "njev", "status"), ((n_done,), whole))}
+    def read(self, answers):
+        with open(self.path, "rb") as raw:
+            try:
+                with zipfile.ZipFile(raw) as file:
+                    if sorted(file.namelist()) != sorted(f"{name}.npy" for name in (DONE, FINGERPRINT, *answers)):
+                        raise ValueError("its names are others")
+                    found = np.zeros_like(self.fingerprint)
+                    read_array(file, FINGERPRINT, found, np.ones(len(found), bool))
+                    is_ours = np.array_equal(found, self.fingerprint)
+                    if is_ours:
+                        read_array(file, DONE, self.done, np.ones(len(self.done), bool))
+                        for name, values in answers.items():
+                            read_array(file, name, values, self.done)
+            except Exception as error:  # of any kind, where bytes are damaged
+                raise CheckpointError(f"{self.name} is not a checkpoint of fastgd: {error}") from error
+        if not is_ours:
+            raise ValueError(f"{self.name} is the checkpoint of another run: x0, the data, the function, the method, "
+                             "the chunk size or an option differs")
 
     def add(self, chunk, answers):
-        """A chunk is done."""
-        self.done[slice(*chunk)] = True
-        if monotonic() - self.last_save > SECONDS_BETWEEN_SAVES:
+        """A chunk is done, unless the time ran out."""
+        chunk = slice(*chunk)
+        if (answers["status"][chunk] == Status.MAXTIME).any():
+            return
+        self.done[chunk] = True
+        self.is_saved = False
+        if monotonic() > self.next_save:
             self.save(answers)
 
     def save(self, answers):
         """Replaces the file by another one: whenever that is interrupted, one of them is there, and whole."""
-        arrays = {name: values[self.done] for name, values in answers.items()}
-        folder, name = os.path.split(os.path.abspath(self.path))
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        if self.is_saved:
+            return
+        begin = monotonic()
+        handle, temporary = self.temporary_file()
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, **arrays, **{DONE: self.done, FINGERPRINT: np.frombuffer(self.fingerprint, np.uint8)})
+                with zipfile.ZipFile(file, "w") as archive:
+                    write_array(archive, FINGERPRINT, self.fingerprint, np.ones(len(self.fingerprint), bool))
+                    write_array(archive, DONE, self.done, np.ones(len(self.done), bool))
+                    for name, values in answers.items():
+                        write_array(archive, name, values, self.done)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)
         except BaseException:
             os.unlink(temporary)
             raise
-        self.last_save = monotonic()
+        self.is_saved = True
+        self.next_save = monotonic() + max(SECONDS_BETWEEN_SAVES, (monotonic() - begin) / LARGEST_SHARE)
+
+    def temporary_file(self):
+        folder, name = os.path.split(self.path)
+        return tempfile.mkstemp(prefix=f".{name}.", dir=folder)
 
 
-class OtherRunError(Exception):
-    """The fingerprints differ."""
+def pieces(values):
+    """Slices of its rows."""
+    n_rows = max(PIECE_BYTES // max(values[:1].nbytes, 1), 1)
+    return (slice(start, start + n_rows) for start in range(0, len(values), n_rows))
 
 
-def read_header(file, name):
-    """Shape and dtype of an array, before there is memory for it; larger ones than the file holds are refused."""
-    with file.open(name) as member:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(member)
-        n_bytes = file.getinfo(name).file_size - member.tell()
-    if dtype.hasobject or int(np.prod(shape, dtype=object)) * dtype.itemsize != n_bytes:
-        raise ValueError(f"{name} is not the array that its header tells of")
-    return shape, dtype
+def write_array(archive, name, values, chosen):
+    """The chosen rows of an array, as a member in NumPy's format."""
+    shape = (int(chosen.sum()), *values.shape[1:])
+    header = {"descr": np.lib.format.dtype_to_descr(values.dtype), "fortran_order": False, "shape": shape}
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.lib.format.write_array_header_1_0(member, header)
+        for rows in pieces(values):
+            member.write(values[rows][chosen[rows]].tobytes())
 
 
-def read_array(file, name):
-    with file.open(f"{name}.npy") as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
+def read_array(archive, name, values, chosen):
+    """Reads the chosen rows of an array, if it is as expected: nothing is allocated because a header says so."""
+    with archive.open(f"{name}.npy") as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{name} is of another version")
+        header = np.lib.format.read_array_header_1_0(member)
+        if header != ((int(chosen.sum()), *values.shape[1:]), False, values.dtype):
+            raise ValueError(f"{name} is not as expected, but of (shape, is by columns, dtype) {header}")
+        for rows in pieces(values):
+            shape = (int(chosen[rows].sum()), *values.shape[1:])
+            found = np.frombuffer(member.read(prod(shape) * values.itemsize), values.dtype)
+            values[rows][chosen[rows]] = found.reshape(shape)
+        if member.read(1):
+            raise ValueError(f"{name} is longer than its header says")
 
 
 def fingerprint(plan, size):
-    """A hash of all that the answers depend on, but for the code of the user's function."""
+    """A hash of all that the answers depend on, but for the code of the user's functions."""
     digest = hashlib.sha256(b"fastgd 1")
-    arrays = [plan.points.rows, *(side for side in plan.bounds if side is not None), *plan.numbers.values(),
-              *map(np.asarray, plan.batch_args), *(() if plan.noise is None else map(np.asarray, plan.noise))]
-    for array in arrays:
-        digest.update(repr((array.shape, array.dtype.str)).encode())
-        digest.update(np.ascontiguousarray(array))
-    options = (size, plan.points.shape, plan.method, plan.jac if not callable(plan.jac) else "function",
-               plan.vectorized, plan.unpack, plan.values, plan.keep_best, plan.maximize, plan.record_errors,
-               getattr(plan.fun, "__qualname__", type(plan.fun).__qualname__))
-    digest.update(repr(options).encode())
+    for thing in (size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
+                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, plan.values, plan.keep_best,
+                  plan.maximize, plan.record_errors):
+        add(digest, thing)
     return digest.digest()
+
+
+def add(digest, thing):
+    """Adds a value to the hash; of objects that are not plain data their name, which other processes know, too."""
+    if isinstance(thing, (np.ndarray, np.generic)) and not thing.dtype.hasobject:
+        digest.update(repr((thing.shape, thing.dtype.descr)).encode())
+        for rows in pieces(thing) if thing.ndim else [()]:
+            digest.update(thing[rows].tobytes())
+    elif isinstance(thing, np.ndarray):
+        add(digest, thing.tolist())
+    elif isinstance(thing, dict):
+        add(digest, list(thing.items()))
+    elif isinstance(thing, (tuple, list)):
+        digest.update(repr((type(thing).__name__, len(thing))).encode())
+        for part in thing:
+            add(digest, part)
+    elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        add(digest, [type(thing).__qualname__, *(getattr(thing, field.name) for field in dataclasses.fields(thing))])
+    elif isinstance(thing, (str, bytes, int, float, complex, type(None))):
+        digest.update(repr(thing).encode())
+    else:
+        digest.update(getattr(thing, "__qualname__", type(thing).__qualname__).encode())

@@ -1,49 +1,42 @@
 """A batch as chunks of problems, which threads and executors solve in any order with the same results."""
 
-import functools
-import math
-from collections import deque
-from time import monotonic
+import os
+import time
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from functools import partial
 
 import numpy as np
 
-from ._inputs import Points
-from ._objective import is_jitted, recognize
-from ._plan import allocate
+from ._plan import Outcome, Shipment, Spread, pickled, solve_shipped, values_at, values_shipped
+from ._progress import as_progress
 from .result import Status
 
-# Problems in a chunk. It depends on the kind of function and on n_dim, and never on the workers, because a NumPy
-# function whose values depend on the number of points (matrix products do) would make the results depend on it.
-POINTWISE_CHUNK = 256
-LARGEST_CHUNK = 65_536
-COMPILED_CHUNK = 4_096  # with fewer, the end of a chunk, where its lanes empty, takes a notable share
-VECTORIZED_CHUNK_BYTES = 1 << 21  # of coordinates: four of the blocks that a function gets
-
-# How often a waiting main thread tells the others to end, after Ctrl-C.
+# How often threads are told to end, after Ctrl-C.
 SECONDS_BETWEEN_CANCELS = 0.02
-
-
-def default_chunk_size(plan):
-    if callable(plan.fun) and not is_jitted(plan.fun) and recognize(plan.fun) is None:
-        if not plan.vectorized:
-            return POINTWISE_CHUNK
-        return min(max(VECTORIZED_CHUNK_BYTES // (8 * plan.points.n_dim), COMPILED_CHUNK), LARGEST_CHUNK)
-    return COMPILED_CHUNK
+# On Windows Ctrl-C does not wake a thread that waits.
+LONGEST_WAIT = 0.1
 
 
 def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, checkpoint):
     """Solves all problems of a plan; see `minimize` for the options."""
     n_problems = plan.points.n_problems
-    size = chunk_size or default_chunk_size(plan)
+    size = chunk_size or plan.chunk_size()
     crew = as_crew(workers)
-    if crew is None and n_problems <= size and plan.points.is_own and progress is False and checkpoint is None:
-        plan.solve(answers, maxtime, observer)
-    elif crew is not None and n_problems < crew.n_workers and is_pointwise(plan):
-        crew.solve_spread(plan, answers, maxtime, observer)
-    else:
-        job = Job(plan, answers, size, monotonic() + maxtime, observer, progress, checkpoint)
-        if job.ranges:
-            (crew or Alone()).solve(job)
+    if crew is None and plan.points.is_own and progress is False and checkpoint is None and (
+            n_problems <= size or plan.kind == "pointwise"):
+        return plan.solve(answers, maxtime, observer)
+    job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
+    try:
+        if crew is None or not job.ranges:
+            for chunk in job.ranges:
+                job.solve_here(chunk)
+                job.note(chunk)
+        elif n_problems < crew.n_workers and Spread.is_for(plan):
+            crew.solve_spread(job)
+        else:
+            crew.solve(job)
+    finally:  # whatever is raised, what is done is not lost
         job.close()
 
 
@@ -55,66 +48,72 @@ class Job:
         self.answers = answers
         self.deadline = deadline
         self.observer = observer
-        n_problems = plan.points.n_problems
+        self.n_done = 0
         self.progress = self.checkpoint = None
-        if progress is not False:
-            from ._progress import as_progress
-
-            self.progress = as_progress(progress, n_problems)
+        n_problems = len(plan.points.rows)
         self.ranges = [(start, min(start + size, n_problems)) for start in range(0, n_problems, size)]
         if checkpoint is not None:
             from ._checkpoint import Checkpoint
 
             self.checkpoint = Checkpoint(checkpoint, plan, size)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
-        self.n_done = n_problems - sum(stop - start for start, stop in self.ranges)
-
-    def part(self, chunk):
-        return self.plan.part(*chunk)
+        if progress is not False:
+            self.progress = as_progress(progress, n_problems)
+        if checkpoint is not None and self.checkpoint.done.any():
+            self.show(self.checkpoint.done)
 
     def answers_of(self, chunk):
-        """The rows of the answers that belong to a chunk."""
+        """The rows of a chunk."""
         return {name: values[slice(*chunk)] for name, values in self.answers.items()}
 
     def seconds_left(self):
-        return self.deadline - monotonic()
+        return self.deadline - time.monotonic()
+
+    def time_of_day(self):
+        return time.time() + self.seconds_left()
 
     def solve_here(self, chunk, running=None):
         """Solves a chunk in this thread."""
-        part, answers, seconds = self.part(chunk), self.answers_of(chunk), self.seconds_left()
+        part, answers, seconds = self.plan.part(*chunk), self.answers_of(chunk), self.seconds_left()
         if seconds > 0.0:
             part.solve(answers, seconds, self.observer, running)
         else:
             part.leave(answers, Status.MAXTIME)
 
+    def solve_spread(self, evaluate, n_workers):
+        """Solves all problems side by side in this thread, which has their points evaluated elsewhere."""
+        for chunk in self.ranges if self.n_done else [(0, self.plan.points.n_problems)]:
+            part, answers = self.plan.part(*chunk), self.answers_of(chunk)
+            if self.seconds_left() > 0.0:
+                Spread(part, evaluate, n_workers, self.time_of_day()).solve(answers, self.observer)
+            else:
+                part.leave(answers, Status.MAXTIME)
+            self.note(chunk)
+
     def take(self, chunk, numbers):
         """Writes down the answers of a chunk that was solved elsewhere."""
         for name, values in self.answers_of(chunk).items():
             values[...] = numbers[name]
+        self.note(chunk)
 
     def note(self, chunk):
         """A chunk is done."""
-        start, stop = chunk
-        self.n_done += stop - start
         if self.checkpoint is not None:
             self.checkpoint.add(chunk, self.answers)
+        self.show(slice(*chunk))
+
+    def show(self, problems):
+        """These have ended."""
+        status = self.answers["status"][problems]
+        self.n_done += len(status)
         if self.progress is not None:
-            self.progress.show(self.n_done, self.plan.points.n_problems, self.answers["status"][start:stop])
+            self.progress.show(self.n_done, self.plan.points.n_problems, status)
 
     def close(self):
-        if self.checkpoint is not None:
-            self.checkpoint.save(self.answers)
         if self.progress is not None:
             self.progress.close()
-
-
-class Alone:
-    """This thread does everything."""
-
-    def solve(self, job):
-        for chunk in job.ranges:
-            job.solve_here(chunk)
-            job.note(chunk)
+        if self.checkpoint is not None:
+            self.checkpoint.save(self.answers)
 
 
 def as_crew(workers):
@@ -124,122 +123,137 @@ def as_crew(workers):
             raise ValueError(f"workers must be a positive integer or -1, got {workers}")
         n_threads = available_cpus() if workers == -1 else int(workers)
         return Threads(n_threads) if n_threads > 1 else None
+    if workers is map:
+        return None
     if hasattr(workers, "submit"):
         if type(workers).__name__ == "ThreadPoolExecutor":  # its threads share the memory of this one
-            return Threads(workers._max_workers)
+            return Threads(workers._max_workers, workers)
         return OnExecutor(workers)
     if callable(workers):
         return OnMap(workers)
-    raise TypeError("workers must be an integer, an Executor or a map-like callable, got "
-                    f"{type(workers).__name__}")
+    raise TypeError(f"workers must be an integer, an Executor or a map-like callable, got {type(workers).__name__}")
 
 
 def available_cpus():
     """The CPUs that this process may use: by its affinity, and by the quota of its control group."""
-    import os
-
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max") as file:
-            quota, period = file.read().split()
-        n_cpus = min(n_cpus, max(int(quota) // int(period), 1))
-    except (OSError, ValueError):  # there is none, or it is "max"
-        pass
+    with suppress(OSError, ValueError), open("/sys/fs/cgroup/cpu.max") as file:  # there is none, or it is "max"
+        quota, period = map(int, file.read().split())
+        n_cpus = min(n_cpus, max(quota // period, 1))
     return n_cpus
 
 
-class Threads:
-    """Threads of this process. Compiled functions run side by side; Python functions take turns, unless they let go
-    of the GIL."""
+def in_window(tasks, submit, size, done, stop=list):
+    """Hands out tasks in order, some at a time; `done(task, future)` returns what is to be raised, or None.
 
-    def __init__(self, n_threads):
-        self.n_workers = n_threads
-
-    def solve_spread(self, plan, answers, maxtime, observer):
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(self.n_workers) as pool:
-            here = functools.partial(pool.map, lambda point, data: value_at(plan.fun, point, plan.args, data))
-            spread(plan, here).solve(answers, maxtime, observer)
-
-    def solve(self, job):
-        from concurrent.futures import ThreadPoolExecutor
-
-        job.part(job.ranges[0]).objective()  # what is compiled is compiled once, and what is wrong is told at once
-        running = []
-        pool = ThreadPoolExecutor(self.n_workers, thread_name_prefix="fastgd")
-        try:
-            in_window(job, functools.partial(pool.submit, job.solve_here, running=running), 2 * self.n_workers)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            while any(thread.is_alive() for thread in pool._threads):
-                for difference in running:
-                    difference.deadline = 0.0
-                for thread in pool._threads:
-                    thread.join(SECONDS_BETWEEN_CANCELS)
-            raise
-        pool.shutdown()
-
-
-def in_window(job, submit, window):
-    """Hands out the chunks in order, a limited number at a time; the first exception is that of the lowest chunk."""
+    Raised is that of the lowest task, as if they were done one after another. What was begun in vain is cancelled;
+    `stop(futures)` is to end what cannot be.
+    """
     from concurrent.futures import FIRST_COMPLETED, wait
 
-    waiting, running, failures = deque(job.ranges), {}, {}
-    while running or (waiting and not failures):
-        while waiting and len(running) < window and not failures:
-            chunk = waiting.popleft()
-            running[submit(chunk)] = chunk
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            chunk = running.pop(future)
+    waiting, running, errors = iter(tasks), {}, {}
+    try:
+        while True:
+            while len(running) < size and (task := next(waiting, None)) is not None:
+                running[submit(task)] = task
+            if not running:
+                return
+            for future in wait(running, LONGEST_WAIT, FIRST_COMPLETED).done:
+                task = running.pop(future)
+                error = done(task, future)
+                if error is not None:
+                    errors[task], waiting = error, iter(())
+            if errors:  # KeyboardInterrupt and SystemExit do not wait
+                first = min(errors, key=lambda task: (isinstance(errors[task], Exception), task))
+                if not isinstance(errors[first], Exception) or not any(task < first for task in running.values()):
+                    raise errors[first]
+    finally:
+        errors.clear()  # whose tracebacks refer to it
+        stop([future for future in running if not future.cancel()])
+
+
+def outcomes_of(groups, submit, size, until_error, is_lost=lambda error: False, stop=list):
+    """Of every group of points, in order: their outcomes, and the seconds that they took."""
+    found, suspects = [([], 0.0)] * len(groups), []
+
+    def done(k, future):
+        error = future.exception()
+        if error is None:
+            found[k] = future.result()
+            return found[k][0][-1].error if until_error else None
+        if not is_lost(error):
+            return error
+        suspects.append(k)
+
+    try:
+        in_window(range(len(groups)), lambda k: submit(groups[k]), size, done, stop)
+    except Exception:
+        if not any(outcomes and outcomes[-1].error is not None for outcomes, _ in found):
+            raise
+        return found
+    for k in suspects:  # once more, each point by itself
+        found[k] = ([], 0.0)
+        for point in groups[k]:
+            try:
+                found[k][0].extend(submit([point]).result()[0])
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                found[k][0].append(Outcome(status=Status.WORKER_LOST))
+    return found
+
+
+class Threads:
+    """Threads of this process. Compiled functions run side by side; Python functions take turns at the GIL."""
+
+    def __init__(self, n_threads, given=None):
+        self.n_workers = n_threads
+        self.given = given
+
+    @contextmanager
+    def pool(self):
+        """What takes a function and its arguments, to be run with the context variables of this thread."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self.given is not None:
+            yield lambda *call: self.given.submit(copy_context().run, *call)
+        else:
+            with ThreadPoolExecutor(self.n_workers, thread_name_prefix="fastgd") as own:
+                yield lambda *call: own.submit(copy_context().run, *call)
+
+    def solve_spread(self, job):
+        plan, until_error = job.plan, not job.plan.record_errors
+        in_vain = []  # groups that are going on after an exception or Ctrl-C
+
+        def fun(*arguments):
+            if in_vain:
+                raise InterruptedError
+            return plan.fun(*arguments)
+
+        with self.pool() as submit:
+            job.solve_spread(lambda groups, deadline: outcomes_of(
+                groups, lambda group: submit(values_at, fun, plan.args, group, deadline, until_error),
+                2 * self.n_workers, until_error, stop=in_vain.extend), self.n_workers)
+
+    def solve(self, job):
+        from concurrent.futures import wait
+
+        job.plan.part(*job.ranges[0]).objective()  # what is compiled is compiled once, what is wrong is told at once
+        running = []
+
+        def stop(futures):
+            while futures:
+                for difference in running:
+                    difference.deadline = 0.0
+                futures = wait(futures, SECONDS_BETWEEN_CANCELS).not_done
+
+        def done(chunk, future):
             if future.exception() is None:
                 job.note(chunk)
-            else:
-                failures[chunk] = future.exception()
-    if failures:
-        raise failures[min(failures)]
+            return future.exception()
 
-
-# Other processes
-
-
-def shipped(plan):
-    """The user's functions as bytes, and the plan without them."""
-    try:
-        import cloudpickle as pickler  # type: ignore[import-untyped, import-not-found]
-    except ImportError:
-        import pickle as pickler
-    try:
-        return pickler.dumps((plan.fun, plan.jac, plan.args)), plan.but(fun=None, jac=None, args=())
-    except Exception as error:  # of any kind, from the user's objects
-        raise TypeError(f"the objective cannot be sent to other processes, because it cannot be pickled: {error}"
-                        ) from error
-
-
-@functools.lru_cache(maxsize=4)
-def unshipped(functions):
-    """Once in every worker: a jitted function is compiled there once."""
-    import pickle
-
-    return pickle.loads(functions)
-
-
-def solve_shipped(functions, part, seconds):
-    """A chunk, solved in another process: its answers."""
-    fun, jac, args = unshipped(functions)
-    part = part.but(fun=fun, jac=jac, args=args)
-    answers = allocate(part.points)
-    if seconds > 0.0:
-        part.solve(answers, seconds)
-    else:
-        part.leave(answers, Status.MAXTIME)
-    return answers
-
-
-def value_shipped(functions, point, data):
-    """The value at one point, computed in another process."""
-    fun, _, args = unshipped(functions)
-    return value_at(fun, point, args, data)
+        with self.pool() as submit:
+            in_window(job.ranges, lambda chunk: submit(job.solve_here, chunk, running), 2 * self.n_workers, done, stop)
 
 
 class OnExecutor:
@@ -247,93 +261,105 @@ class OnExecutor:
 
     def __init__(self, executor):
         self.executor = executor
-        self.n_workers = getattr(executor, "_max_workers", None) or available_cpus()
         self.own = None  # in the place of one that is broken
+        self.n_workers = getattr(executor, "_max_workers", None) or available_cpus()
+        self.options = {}
+        if is_from("distributed", executor):
+            self.n_workers = max(sum(executor._client.nthreads().values()), self.n_workers)
+            self.options = {"pure": False}  # what is tried again is not what was tried before
 
-    def solve_spread(self, plan, answers, maxtime, observer):
-        functions, _ = shipped(plan)
-        there = functools.partial(self.executor.map, functools.partial(value_shipped, functions))
-        spread(plan, there).solve(answers, maxtime, observer)
+    def submit(self, function, *arguments):
+        while True:
+            try:
+                return (self.own or self.executor).submit(function, *arguments, **self.options)
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                self.renew(error)
 
-    def solve(self, job):
-        if job.observer is not None:
-            raise TypeError("callback and trace do not go with an executor, whose workers cannot call back")
-        functions, plan = shipped(job.plan)
-        job.part(job.ranges[0]).objective()  # what is wrong is told before anything is sent
-        try:
-            for chunk in self.solve_in_window(job, functions, plan):
-                self.solve_suspect(job, functions, plan, chunk)
-        finally:
-            if self.own is not None:
-                self.own.shutdown(wait=False, cancel_futures=True)
-
-    def submit(self, job, functions, plan, chunk):
-        return (self.own or self.executor).submit(solve_shipped, functions, plan.part(*chunk), job.seconds_left())
-
-    def solve_in_window(self, job, functions, plan):
-        """Solves what can be solved; returns the chunks whose worker may have died of them."""
-        from concurrent.futures import FIRST_COMPLETED, wait
-
-        waiting, running, failures, suspects = deque(job.ranges), {}, {}, []
-        while running or (waiting and not failures):
-            while waiting and len(running) < 2 * self.n_workers and not failures:
-                chunk = waiting.popleft()
-                try:
-                    running[self.submit(job, functions, plan, chunk)] = chunk
-                except Exception as error:
-                    if not is_lost(error):
-                        raise
-                    waiting.appendleft(chunk)
-                    break
-            broken = not running
-            for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
-                chunk = running.pop(future)
-                error = future.exception()
-                if error is None:
-                    job.take(chunk, future.result())
-                    job.note(chunk)
-                elif is_lost(error):
-                    broken = True
-                    suspects.append(chunk)
-                else:
-                    failures[chunk] = error
-            if broken and not running:
-                self.renew()
-        if failures:
-            raise failures[min(failures)]
-        return sorted(suspects)
-
-    def solve_suspect(self, job, functions, plan, chunk):
-        """Once more, by itself; then its halves; a problem that no worker survives is WORKER_LOST."""
-        try:
-            numbers = self.submit(job, functions, plan, chunk).result()
-        except Exception as error:
-            if not is_lost(error):
-                raise
-            self.renew()
-        else:
-            job.take(chunk, numbers)
-            job.note(chunk)
-            return
-        start, stop = chunk
-        if stop - start == 1:
-            job.part(chunk).leave(job.answers_of(chunk), Status.WORKER_LOST)
-            job.note(chunk)
-            return
-        middle = (start + stop) // 2
-        self.solve_suspect(job, functions, plan, (start, middle))
-        self.solve_suspect(job, functions, plan, (middle, stop))
-
-    def renew(self):
+    def renew(self, error):
         """A pool of processes is of no use after one of them has died: another one, like it."""
         from concurrent.futures import ProcessPoolExecutor
 
         pool = self.own or self.executor
+        options = {"initializer": getattr(pool, "_initializer", None), "initargs": getattr(pool, "_initargs", ())}
         if isinstance(pool, ProcessPoolExecutor):
+            self.own = ProcessPoolExecutor(self.n_workers, pool._mp_context, **options)
+        elif is_from("loky", pool):
+            from loky import ProcessPoolExecutor as Loky  # type: ignore[import-untyped, import-not-found]
+            self.own = Loky(self.n_workers, context=pool._context, env=pool._env, **options)
+        else:
+            raise error
+        if pool is not self.executor:
+            pool.shutdown(wait=False)
+        self.own.submit(int).result()  # if it cannot do even this, no problem is to blame
+
+    @contextmanager
+    def closing(self):
+        """For the pools that take the place of a broken one."""
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
             if self.own is not None:
-                self.own.shutdown(wait=False)
-            self.own = ProcessPoolExecutor(self.n_workers, mp_context=pool._mp_context, initializer=pool._initializer,
-                                           initargs=pool._initargs)
+                self.own.shutdown(wait=is_done)
+
+    def solve_spread(self, job):
+        functions, until_error = Shipment(job.plan).functions, not job.plan.record_errors
+        with self.closing():
+            job.solve_spread(lambda groups, deadline: outcomes_of(
+                groups, lambda group: self.submit(values_shipped, functions, (
+                    pickled(group, "batch_args"), deadline, until_error)),
+                2 * self.n_workers, until_error, is_lost), self.n_workers)
+
+    def solve(self, job):
+        if job.observer is not None:
+            raise TypeError("callback and trace do not go with an executor, whose workers cannot call back")
+        shipment = Shipment(job.plan)
+        job.plan.part(*job.ranges[0]).objective()  # what is wrong is told before anything is sent
+
+        def submit(chunk):
+            return self.submit(solve_shipped, shipment.functions, (shipment.part(chunk), job.time_of_day()))
+
+        with self.closing():
+            suspects = self.solve_in_window(job, submit, job.ranges)
+            for chunk in self.solve_in_window(job, submit, suspects):
+                self.solve_suspect(job, submit, chunk)
+
+    def solve_in_window(self, job, submit, chunks):
+        """Solves what can be solved; returns the chunks whose worker may have died of them."""
+        suspects = []
+
+        def done(chunk, future):
+            error = future.exception()
+            if error is None:
+                job.take(chunk, future.result())
+            elif is_lost(error):
+                suspects.append(chunk)
+            else:
+                return error
+
+        in_window(chunks, submit, 2 * self.n_workers, done)
+        return sorted(suspects)
+
+    def solve_suspect(self, job, submit, chunk):
+        """By itself; then its halves; a problem that no worker survives is WORKER_LOST."""
+        start, stop = chunk
+        middle = (start + stop) // 2
+        try:
+            numbers = submit(chunk).result()
+        except Exception as error:
+            if not is_lost(error):
+                raise
+        else:
+            return job.take(chunk, numbers)
+        if middle > start:
+            self.solve_suspect(job, submit, (start, middle))
+            self.solve_suspect(job, submit, (middle, stop))
+        else:
+            job.plan.part(*chunk).leave(job.answers_of(chunk), Status.WORKER_LOST)
+            job.note(chunk)
 
 
 # What executors call the death of a worker, besides BrokenExecutor.
@@ -346,6 +372,10 @@ def is_lost(error):
     return isinstance(error, BrokenExecutor) or type(error).__name__ in NAMES_OF_LOSS
 
 
+def is_from(package, thing):
+    return any(base.__module__.partition(".")[0] == package for base in type(thing).__mro__)
+
+
 class OnMap:
     """A map-like callable, such as the `map` of a `multiprocessing.Pool`, as SciPy takes it."""
 
@@ -354,73 +384,17 @@ class OnMap:
     def __init__(self, map_like):
         self.map_like = map_like
 
-    def solve_spread(self, plan, answers, maxtime, observer):
-        functions, _ = shipped(plan)
-        value = ValueOf(functions)
-        spread(plan, lambda points, data: self.map_like(value, zip(points, data, strict=True))).solve(
-            answers, maxtime, observer)
+    def solve_spread(self, job):
+        values, until_error = partial(values_shipped, Shipment(job.plan).functions), not job.plan.record_errors
+        job.solve_spread(lambda groups, deadline: self.map_like(values, [
+            (pickled(group, "batch_args"), deadline, until_error) for group in groups]), self.n_workers)
 
     def solve(self, job):
         if job.observer is not None:
             raise TypeError("callback and trace do not go with a map-like callable, whose workers cannot call back")
-        functions, plan = shipped(job.plan)
-        job.part(job.ranges[0]).objective()
-        parts = ((plan.part(*chunk), job.seconds_left()) for chunk in job.ranges)
-        for chunk, numbers in zip(job.ranges, self.map_like(SolutionOf(functions), parts), strict=True):
+        shipment = Shipment(job.plan)
+        job.plan.part(*job.ranges[0]).objective()
+        tasks = ((shipment.part(chunk), job.time_of_day()) for chunk in job.ranges)
+        solutions = self.map_like(partial(solve_shipped, shipment.functions), tasks)
+        for chunk, numbers in zip(job.ranges, solutions, strict=True):
             job.take(chunk, numbers)
-            job.note(chunk)
-
-
-class SolutionOf:
-    """A function of one argument, which is all that a map passes on."""
-
-    def __init__(self, functions):
-        self.functions = functions
-
-    def __call__(self, task):
-        return solve_shipped(self.functions, *task)
-
-
-class ValueOf(SolutionOf):
-    def __call__(self, task):
-        return value_shipped(self.functions, *task)
-
-
-# The points of one problem, spread over the workers
-
-
-def is_pointwise(plan):
-    """Whether the points of its stencil are worth being sent out one by one: a Python function, by values."""
-    from .difference import Difference
-
-    return (callable(plan.fun) and not plan.vectorized and not is_jitted(plan.fun) and recognize(plan.fun) is None
-            and (plan.jac is None or isinstance(plan.jac, (str, Difference))))
-
-
-def spread(plan, map_points):
-    """The plan with a vectorized function, which hands the points to `map_points(points, data)`."""
-    floats = plan.unpack or not plan.points.shape
-
-    def values(block, *data):
-        chosen = {}  # blocks are filled up by copies of points that they contain
-        keys = [column.tobytes() for column in block.T]
-        for j, key in enumerate(keys):
-            chosen.setdefault(key, j)
-        points = [tuple(block[:, j].tolist()) if floats else block[:, j].copy() for j in chosen.values()]
-        found = map_points(points, [tuple(array[..., j] for array in data) for j in chosen.values()])
-        by_key = {key: value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-                  for key, value in zip(chosen, found, strict=True)}
-        return np.asarray([by_key[key] for key in keys])
-
-    points = plan.points if plan.points.shape else Points(plan.points.rows, (1,))
-    return plan.but(fun=values, args=(), vectorized=True, unpack=False, points=points)
-
-
-def value_at(fun, point, args, data):
-    """A function's value at a point, which is a tuple of floats or an array."""
-    if not isinstance(point, tuple):
-        return fun(point, *args, *data)
-    try:
-        return fun(*point, *args, *data)
-    except (OverflowError, ZeroDivisionError):
-        return math.nan  # what NumPy's numbers would have come to

@@ -7,9 +7,7 @@ SECONDS_BETWEEN_LINES = 1.0
 
 
 def as_progress(progress, n_problems):
-    """What shows the progress; None for False."""
-    if progress is False:
-        return None
+    """What shows the progress."""
     if progress is True:
         try:
             from tqdm.auto import tqdm  # type: ignore[import-untyped, import-not-found]
@@ -61,7 +59,8 @@ class Line:
             self.last = monotonic()
 
     def close(self):
-        print(file=sys.stderr)
+        if self.share.n_ended:
+            print(file=sys.stderr)
 
 
 class Share:

@@ -1,0 +1,542 @@
+"""Batches solved by other processes: executors, map-like callables, Dask, MPI; workers that die."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import Status, functions, maximize, minimize, schedules
+from fastgd.noise import GaussianNoise
+
+from .problems import bits, valley
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork.*:DeprecationWarning")
+
+MAIN = os.getpid()  # another one in processes that import this module; the same in those that were forked
+SHAPE = (6, 9, 2)
+
+
+def starts(*shape, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1, 1, shape) * 10.0 ** rng.uniform(-5, 0, (*shape[:-1], 1))
+
+
+def scaled(x, scale, center):
+    return scale * valley(x - center)
+
+
+def slopes(x):
+    return np.array([2 * x[0] + 0.4 * x[0] * x[0] * x[0] + x[1], 4 * x[1] + 0.4 * x[1] * x[1] * x[1] + x[0]])
+
+
+def wary(x):
+    if np.any(x[0] > 0.9):
+        raise ArithmeticError("too far")
+    return valley(x)
+
+
+def valley_of_rows(x):
+    return valley(x.T)
+
+
+def valley_of_two(a, b):
+    return valley((a, b))
+
+
+CASES = {
+    "pointwise": (valley, {}), "columns": (valley, {"vectorized": True}),
+    "rows": (valley_of_rows, {"vectorized": "rows"}), "unpacked": (valley_of_two, {"unpack": True}),
+    "gradient": (valley, {"jac": slopes}),
+    "data": (scaled, {"args": (0.7,), "batch_args": (np.linspace(-1, 1, 54).reshape(6, 9),)}),
+    "argument": (scaled, {"args": (0.7, 0.1), "vectorized": True}),
+    "bounds": (valley, {"bounds": (-0.5, np.full(SHAPE, 0.4)), "keep_best": True, "xtol": 1e-8}),
+    "numbers of each": (valley, {"learning_rate": np.linspace(0.001, 0.05, 54).reshape(6, 9), "gtol": 1e-3,
+                                 "maxiter": np.arange(54).reshape(6, 9)}),
+    "noise": (valley, {"learning_rate": schedules.CosineDecay(0.05, steps=30), "noise": GaussianNoise(0.1), "rng": 5,
+                       "maxiter": 40}),
+    "recorded": (wary, {"on_error": "record"}),
+}
+
+
+@contextmanager
+def processes(method):
+    with ProcessPoolExecutor(2, multiprocessing.get_context(method)) as pool:
+        yield pool
+
+
+@contextmanager
+def loky():
+    pool = pytest.importorskip("loky").ProcessPoolExecutor(2)
+    yield pool
+    pool.shutdown()
+
+
+@contextmanager
+def dask():
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    with (LocalCluster(processes=False, dashboard_address=":0", n_workers=2, threads_per_worker=1) as cluster,
+          Client(cluster) as client):
+        yield client.get_executor()
+
+
+@contextmanager
+def pool_map(name):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        yield getattr(pool, name)
+
+
+CREWS = {
+    "fork": lambda: processes("fork"), "spawn": lambda: processes("spawn"), "loky": loky, "dask": dask,
+    "map": lambda: pool_map("map"), "imap": lambda: pool_map("imap"),
+}
+if not hasattr(os, "fork"):
+    del CREWS["fork"]
+
+
+@pytest.fixture(scope="module", params=CREWS)
+def crew(request):
+    with CREWS[request.param]() as workers:
+        yield workers
+
+
+@pytest.fixture
+def pool():
+    """Two processes."""
+    with processes("fork" if hasattr(os, "fork") else "spawn") as pool:
+        yield pool
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_same_bits_from_other_processes(crew, case):
+    """Numbers do not depend on who solved a problem, nor on what was in its chunk."""
+    fun, options = CASES[case]
+    x0 = np.clip(starts(*SHAPE), -0.5, 0.4) if case == "bounds" else starts(*SHAPE)
+    expected = bits(minimize(fun, x0, **options))
+    assert bits(minimize(fun, x0, workers=crew, **options)) == expected
+    assert bits(minimize(fun, x0, workers=crew, chunk_size=20, **options)) == expected
+
+
+def test_spread_points_from_other_processes(crew):
+    """The points of one problem, or of a few, evaluated elsewhere: the same numbers."""
+    for fun, x0, options in (
+            (valley, [0.25, 0.125], {}), (valley_of_two, [0.25, 0.125], {"unpack": True, "keep_best": True}),
+            (scaled, [0.25, 0.125], {"args": (0.7, 0.1), "bounds": (-0.2, 0.3)}),
+            (wary, [0.95, 0.125], {"on_error": "record"}), (abs, -3.0, {"learning_rate": 0.1, "maxiter": 9}),
+            (scaled, [[0.25, 0.125]], {"args": (0.7,), "batch_args": ([0.1],)})):
+        assert bits(minimize(fun, x0, workers=crew, **options)) == bits(minimize(fun, x0, **options))
+
+
+def test_exceptions_from_other_processes(crew):
+    """Type, words and the note with the problem's number arrive, whichever way it came."""
+    x0 = starts(30, 2) * 0.5
+    x0[23] = 0.95
+    with pytest.raises(ArithmeticError, match="too far") as caught:
+        minimize(wary, x0, workers=crew, chunk_size=4, maxiter=3, learning_rate=1e-9)
+    assert "fastgd: raised for problem 23 at iteration 0" in caught.value.__notes__
+    with pytest.raises(ArithmeticError, match="too far") as caught:
+        minimize(wary, x0[23], workers=crew)
+    assert "fastgd: raised for problem 0 at iteration 0" in caught.value.__notes__
+
+
+def test_functions_of_the_program_itself(crew):
+    """Lambdas, closures and functions of one's own module travel where cloudpickle is installed."""
+    pytest.importorskip("cloudpickle")
+    shift = 0.25
+    options = {"jac": lambda x: slopes(x - shift), "learning_rate": lambda k: 0.1 / (k + 1), "maxiter": 20}
+    assert bits(minimize(lambda x: valley(x - shift), starts(20, 2), workers=crew, **options)) == bits(
+        minimize(lambda x: valley(x - shift), starts(20, 2), **options))
+
+
+def test_jitted_functions(pool):
+    """They are compiled in every process, once."""
+    pytest.importorskip("numba")
+    x0 = starts(60, 3)
+    fun = fastgd.jit(valley)
+    expected = bits(minimize(fun, x0))
+    assert bits(minimize(fun, x0, workers=pool, chunk_size=10)) == expected
+
+
+def test_maximum_from_other_processes(pool):
+    """All fields are in the user's sign, once."""
+    expected = maximize(np.cos, 0.5 + np.zeros((5, 1)), unpack=True)
+    assert bits(maximize(np.cos, 0.5 + np.zeros((5, 1)), unpack=True, workers=pool)) == bits(expected)
+    assert bits(maximize(np.cos, 0.5, workers=pool))["x"] == expected.x[0].tobytes()
+
+
+def stateful():
+    asked = []
+
+    def rate(k):
+        asked.append(k)
+        return 0.05 if len(asked) <= 10 else 0.01
+
+    return rate
+
+
+def test_a_schedule_is_asked_once_in_every_process(pool):
+    """A function of its own calls is one of the iteration, in whatever chunk."""
+    pytest.importorskip("cloudpickle")
+    options = {"learning_rate": stateful(), "maxiter": 30, "chunk_size": 3}
+    sent = minimize(valley, starts(40, 2), workers=pool, **options)
+    assert bits(sent) == bits(minimize(valley, starts(40, 2), **options))
+
+
+# What is sent, and when
+
+
+class Later(Executor):
+    """Does what was submitted in another order, in a thread that begins when nothing more comes."""
+
+    _max_workers = 2
+
+    def __init__(self):
+        self.waiting, self.most, self.submitted = [], 0, 0
+
+    def submit(self, function, /, *args, **kwargs):
+        future = Future()
+        self.waiting.append((future, function, args, kwargs))
+        self.submitted += 1
+        self.most = max(self.most, len(self.waiting))
+        threading.Timer(0.01, self.do_last).start()
+        return future
+
+    def do_last(self):
+        future, function, args, kwargs = self.waiting.pop()
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(function(*args, **kwargs))
+            except BaseException as error:
+                future.set_exception(error)
+
+
+def test_few_chunks_are_sent_at_a_time():
+    """A window of them, in order; the answers come in any order."""
+    executor = Later()
+    result = minimize(valley, starts(60, 2), workers=executor, chunk_size=2)
+    assert bits(result) == bits(minimize(valley, starts(60, 2)))
+    assert executor.submitted == 30
+    assert executor.most <= 4
+
+
+class Unpicklable:
+    def __call__(self, x):
+        return valley(x)
+
+    def __reduce__(self):
+        raise RuntimeError("it cannot leave")
+
+
+@pytest.mark.parametrize(("options", "what"), [
+    ({"fun": Unpicklable()}, "the objective"), ({"jac": Unpicklable()}, "the objective"),
+    ({"args": (Unpicklable(),)}, "the objective"), ({"learning_rate": Unpicklable()}, "the objective"),
+    ({"batch_args": (np.array([Unpicklable()] * 8, dtype=object),)}, "batch_args")])
+def test_what_cannot_be_pickled_is_not_sent(options, what):
+    """A TypeError says so before anything is submitted."""
+    executor = Later()
+    with pytest.raises(TypeError, match=f"{what} cannot be sent to other processes.*it cannot leave"):
+        minimize(**{"fun": valley, "x0": starts(8, 2), "workers": executor, **options})
+    assert not executor.submitted
+
+
+@pytest.mark.parametrize("fun", [functions.sphere.compiled, lambda x: x[0]], ids=["capsule", "lambda"])
+def test_what_plain_pickle_cannot_pickle(monkeypatch, fun):
+    """Without cloudpickle there is less that can be sent; the message says what helps."""
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    executor = Later()
+    for x0 in (starts(8, 2), [0.5, 0.5]):
+        with pytest.raises(TypeError, match=r"cannot be pickled \(with cloudpickle"):
+            minimize(fun, x0, workers=executor)
+    assert not executor.submitted
+    assert minimize(valley, starts(8, 2), workers=executor).success.all()
+
+
+def test_wrong_arguments_are_not_sent():
+    """They are told before anything is submitted."""
+    executor = Later()
+    for options, error in (({"fun": 3}, TypeError), ({"jac": "4-point"}, ValueError), ({"batch_args": 3}, TypeError),
+                           ({"vectorized": "columns"}, ValueError), ({"callback": print}, TypeError),
+                           ({"trace": 1}, TypeError)):
+        with pytest.raises(error):
+            minimize(**{"fun": valley, "x0": starts(8, 2), "workers": executor, **options})
+    with pytest.raises(TypeError, match="callback and trace do not go with a map-like callable"):
+        minimize(valley, starts(8, 2), workers=executor.map, callback=print)
+    assert not executor.submitted
+
+
+# Exceptions
+
+
+class CannotReturnError(Exception):
+    def __init__(self, number, reason):
+        super().__init__(reason)
+
+
+def raising(x, kind):
+    if kind == "unpicklable":
+        raise CannotReturnError(1, "as planned")
+    if kind:
+        raise {"interrupt": KeyboardInterrupt, "exit": SystemExit}[kind]("as planned")
+    return valley(x)
+
+
+@pytest.mark.parametrize("x0", [starts(9, 2), starts(1, 2)], ids=["chunks", "points"])
+def test_exceptions_that_cannot_be_sent_back(pool, x0):
+    """They are told by another one, unless a library has taught pickle to send all, and break no pool."""
+    kinds = np.array([""] * (len(x0) - 1) + ["unpicklable"])
+    with pytest.raises((CannotReturnError, RuntimeError), match=r"^(CannotReturnError: )?as planned") as caught:
+        minimize(raising, x0, batch_args=(kinds,), workers=pool, chunk_size=2)
+    assert f"fastgd: raised for problem {len(x0) - 1} at iteration 0" in caught.value.__notes__
+    assert minimize(valley, x0, workers=pool).success.all()
+
+
+@pytest.mark.parametrize(("kind", "error"), [("interrupt", KeyboardInterrupt), ("exit", SystemExit)])
+@pytest.mark.parametrize("n_problems", [9, 1])
+def test_keyboard_interrupt_and_system_exit_come_back(pool, kind, error, n_problems):
+    """They are never recorded."""
+    kinds = np.array([""] * (n_problems - 1) + [kind])
+    with pytest.raises(error, match="as planned"):
+        minimize(raising, starts(n_problems, 2), batch_args=(kinds,), workers=pool, on_error="record", chunk_size=2)
+    assert minimize(valley, starts(9, 2), workers=pool).success.all()
+
+
+def numbered(x, number):
+    if number == 3:
+        time.sleep(0.2)
+    if number in (3, 4, 20):
+        raise ArithmeticError(number)
+    return valley(x)
+
+
+def test_exception_of_the_lowest_chunk_comes_back(pool):
+    """However late it comes."""
+    with pytest.raises(ArithmeticError, match="3"):
+        minimize(numbered, starts(30, 2), batch_args=(np.arange(30),), workers=pool, chunk_size=1)
+
+
+def test_exception_of_progress_cancels_what_waits(pool):
+    """The pool has nothing to do afterwards but what it had begun."""
+    def progress(done, total):
+        raise ArithmeticError("as planned")
+
+    with pytest.raises(ArithmeticError, match="as planned"):
+        minimize(valley, starts(30, 2), workers=pool, chunk_size=1, progress=progress)
+    assert minimize(valley, starts(30, 2), workers=pool).success.all()
+
+
+# The time
+
+
+def slow(x):
+    time.sleep(0.002)
+    return valley(x)
+
+
+@pytest.mark.parametrize("how", ["submit", "map"])
+def test_time_is_that_of_the_call_in_other_processes(pool, how):
+    """Chunks that come too late to a worker are left as they are."""
+    x0 = starts(60, 2)
+    workers = pool if how == "submit" else pool.map
+    result = minimize(slow, x0, workers=workers, chunk_size=1, maxtime=0.1)
+    left = result.nfev == 0
+    assert left.sum() > 20
+    assert np.array_equal(result.x[left], x0[left])
+    assert np.isnan(result.fun[left]).all()
+    assert (result.status[left] == Status.MAXTIME).all()
+    done = result.status != Status.MAXTIME
+    assert bits(result, done) == bits(minimize(valley, x0), done)
+
+
+def test_time_of_points_in_other_processes(pool):
+    """No point is begun when the time is over, but those of the answer."""
+    result = minimize(slow, np.full(200, 0.5), workers=pool, maxtime=0.05)
+    assert result.status == Status.MAXTIME
+    assert result.nfev < 400
+    assert result.fun == valley(result.x)
+
+
+# Deaths
+
+
+def poisonous(x, poison):
+    if poison:
+        os._exit(3)
+    return valley(x)
+
+
+def poisonous_once(x, file):
+    """Kills the first process in which it is called with a file that is not there."""
+    if file and not os.path.exists(file):
+        with open(file, "w"):
+            pass
+        os._exit(3)
+    return valley(x)
+
+
+@pytest.mark.parametrize("poisons", [[17], [0, 39], [17, 18]], ids=str)
+def test_only_what_kills_is_lost(pool, poisons):
+    """Chunks are tried again and halved: all problems but those that no process survives are solved."""
+    x0 = starts(40, 2)
+    poison = np.isin(np.arange(40), poisons)
+    result = minimize(poisonous, x0, batch_args=(poison,), workers=pool, chunk_size=8)
+    assert np.flatnonzero(result.status == Status.WORKER_LOST).tolist() == poisons
+    assert bits(result, ~poison) == bits(minimize(valley, x0), ~poison)
+    assert np.array_equal(result.x[poison], x0[poison])
+    assert np.isnan(result.fun[poison]).all()
+    assert not result.nfev[poison].any()
+    with pytest.raises(BrokenExecutor):  # as it was left by what happened, not shut down
+        pool.submit(int)
+
+
+def test_a_death_that_does_not_happen_again(pool, tmp_path):
+    """Then nothing is lost, and chunks that were run twice have the same bits."""
+    files = np.array([""] * 40, dtype=object)
+    files[[3, 21]] = str(tmp_path / "a"), str(tmp_path / "b")
+    result = minimize(poisonous_once, starts(40, 2), batch_args=(files,), workers=pool, chunk_size=2)
+    assert bits(result) == bits(minimize(valley, starts(40, 2)))
+
+
+def test_deaths_in_a_pool_of_loky():
+    """It is replaced as one of the standard library."""
+    poison = np.arange(20) == 13
+    with loky() as pool:
+        result = minimize(poisonous, starts(20, 2), batch_args=(poison,), workers=pool, chunk_size=1)
+    assert np.flatnonzero(result.status == Status.WORKER_LOST).tolist() == [13]
+    assert bits(result, ~poison) == bits(minimize(valley, starts(20, 2)), ~poison)
+
+
+def poisonous_beyond(x, limit):
+    if x[0] > limit:
+        os._exit(3)
+    return valley(x)
+
+
+def test_points_that_kill(tmp_path):
+    """One problem whose points are evaluated by processes: lost if the same point kills twice."""
+    method = "fork" if hasattr(os, "fork") else "spawn"
+    with processes(method) as pool:
+        result = minimize(poisonous_beyond, [0.5, 0.25], args=(0.5,), workers=pool)
+    assert (result.status, result.nit, result.nfev) == (Status.WORKER_LOST, 0, 0)
+    assert result.x.tolist() == [0.5, 0.25]
+    assert np.isnan(result.fun)
+    with processes(method) as pool:
+        result = minimize(poisonous_once, [0.5, 0.25], args=(str(tmp_path / "a"),), workers=pool)
+    assert bits(result) == bits(minimize(valley, [0.5, 0.25]))
+
+
+def give_up():
+    os._exit(3)
+
+
+def test_a_pool_that_cannot_begin():
+    """No problem is to blame for it: the exception of the pool comes out."""
+    with ProcessPoolExecutor(1, initializer=give_up) as pool, pytest.raises(BrokenExecutor):
+        minimize(valley, starts(40, 2), workers=pool)
+
+
+class Broken(Executor):
+    def submit(self, function, /, *args, **kwargs):
+        raise BrokenExecutor("for good")
+
+
+def test_an_executor_that_is_broken_for_good():
+    """One that cannot be replaced ends the run."""
+    for x0 in (starts(40, 2), [0.5, 0.25]):
+        with pytest.raises(BrokenExecutor, match="for good"):
+            minimize(valley, x0, workers=Broken())
+
+
+def test_pools_in_the_place_of_broken_ones_do_not_stay():
+    """No thread is left, nor a process."""
+    poison = np.arange(20) == 13
+    method = "fork" if hasattr(os, "fork") else "spawn"
+    before = {*threading.enumerate(), *multiprocessing.active_children()}
+    for _ in range(2):
+        with processes(method) as pool:
+            minimize(poisonous, starts(20, 2), batch_args=(poison,), workers=pool, chunk_size=4)
+    assert before.issuperset(threading.enumerate() + multiprocessing.active_children())
+
+
+# Machines
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_a_dask_worker_is_killed():
+    """In mid-run: what it had is done by the others, and nothing is lost."""
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    x0 = starts(60, 2)
+    killed = []
+    with (LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
+                       silence_logs=50) as cluster, Client(cluster) as client):
+        victim = min(client.run(os.getpid).values())
+
+        def progress(done, total):
+            if not killed and done >= 10:
+                os.kill(victim, signal.SIGKILL)
+                killed.append(done)
+
+        result = minimize(slow, x0, workers=client.get_executor(), chunk_size=2, progress=progress, maxiter=15)
+    assert 10 <= killed[0] < 60
+    assert bits(result) == bits(minimize(valley, x0, maxiter=15))
+
+
+SIX = threading.Barrier(6, timeout=20)
+
+
+def meeting(x):
+    """Six of them wait for each other."""
+    if x[0] == 0.5:
+        SIX.wait()
+    return x[1] * x[1]
+
+
+def test_dask_has_work_for_all_workers():
+    """As many chunks are sent as there are threads in the cluster, and as many again."""
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    x0 = np.column_stack([np.repeat([0.5, 0.25], [6, 14]), np.zeros(20)])
+    with (LocalCluster(processes=False, dashboard_address=":0", n_workers=2, threads_per_worker=3) as cluster,
+          Client(cluster) as client):
+        result = minimize(meeting, x0, workers=client.get_executor(), chunk_size=1, maxiter=0)
+    assert result.success.all()
+
+
+MPI = """
+import numpy as np
+from mpi4py.futures import MPIPoolExecutor
+from fastgd import minimize
+from tests.problems import bits, valley
+
+if __name__ == "__main__":
+    x0 = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    with MPIPoolExecutor() as pool:
+        assert bits(minimize(valley, x0, workers=pool)) == bits(minimize(valley, x0))
+        assert bits(minimize(valley, x0[0], workers=pool)) == bits(minimize(valley, x0[0]))
+        print(pool.num_workers, "workers")
+"""
+
+
+def test_mpi(tmp_path):
+    """Its executor is one like others, in a program started by mpiexec."""
+    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
+    program = tmp_path / "program.py"
+    program.write_text(MPI)
+    if mpiexec is None or subprocess.run([sys.executable, "-c", "import mpi4py.MPI"], capture_output=True).returncode:
+        pytest.skip("MPI is not installed")
+    run = subprocess.run([mpiexec, "-n", "3", sys.executable, "-m", "mpi4py.futures", program], capture_output=True,
+                         text=True, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert (run.stdout, run.stderr) == ("2 workers\n", "")
