@@ -4,8 +4,6 @@ run are refused and left alone."""
 import io
 import os
 import pickle
-import re
-import signal
 import subprocess
 import sys
 import time
@@ -74,6 +72,15 @@ def test_resumed_equals_uninterrupted(tmp_path, run, workers):
         assert seen[0][0] >= n_done
         assert seen[-1] == (40, 40)
         (tmp_path / "run.npz").unlink()
+
+
+def test_resumed_maximum(tmp_path):
+    """All fields are in the user's sign, once, whether they come from the file or not."""
+    options = {"checkpoint": tmp_path / "run.npz", "chunk_size": 7}
+    with pytest.raises(CutOffError):
+        maximize(lambda x: 1.0 - valley(x), starts(40), progress=cut_off_at(14), **options)
+    result = maximize(lambda x: 1.0 - valley(x), starts(40), **options)
+    assert bits(result) == bits(maximize(lambda x: 1.0 - valley(x), starts(40)))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -433,7 +440,7 @@ def test_a_missing_folder_is_told_at_once(tmp_path):
     """Before the function is called; so is what is not a path."""
     for checkpoint, error in ((tmp_path / "missing" / "run.npz", FileNotFoundError), (tmp_path, OSError),
                               (3, TypeError), (True, TypeError), ([], TypeError)):
-        with pytest.raises(error, match=re.escape(str(tmp_path)) if error is not TypeError else "must be a path, got"):
+        with pytest.raises(error, match="checkpoint must be a path, got" if error is TypeError else None):
             minimize(lambda x: pytest.fail("called"), starts(8), checkpoint=checkpoint)
     assert os.listdir(tmp_path) == []
 
@@ -503,7 +510,7 @@ def test_killed_while_saving(tmp_path):
         time.sleep(rng.uniform(0.0, 0.05))
         run.kill()
         done = max([first, *map(int, run.communicate()[0].split())])
-        assert run.returncode in (-signal.SIGKILL, 0, 1)
+        assert run.returncode in (-9, 0, 1)  # 1: where there are no signals
     seen = []
     result = minimize(valley, starts(400), checkpoint=path, chunk_size=1,
                       progress=lambda *numbers: seen.append(numbers))

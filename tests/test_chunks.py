@@ -68,7 +68,7 @@ def test_same_bits_for_any_chunks_and_threads(form, options):
     """Numbers do not depend on who solved a problem, nor on what was in its chunk."""
     fun, how = FORMS[form]
     x0 = np.clip(starts(*SHAPE), -0.5, 0.4)
-    options = {"maxiter": 60, **how, **options}
+    options = {"maxiter": 30, **how, **options}
     expected = bits(minimize(fun, x0, **options))
     assert bits(minimize(fun, x0, chunk_size=10, **options)) == expected
     assert bits(minimize(fun, x0, workers=2, **options)) == expected
@@ -161,6 +161,33 @@ def test_a_schedule_is_asked_once_for_each_iteration():
     assert asked == list(range(len(asked)))
     asked.clear()
     assert bits(minimize(valley, starts(40, 2), learning_rate=rate, maxiter=30, chunk_size=11, workers=2)) == expected
+
+
+def test_matrix_products_do_not_depend_on_the_workers():
+    """Their last bits may depend on what is in a chunk, which depends on the problem alone."""
+    matrix = np.random.default_rng(3).normal(size=(40, 8))
+
+    def fun(x):
+        return ((matrix @ x) ** 2).sum(axis=0)
+
+    for n_problems, chunk_size in ((70, None), (500, 33), (5000, 1000)):
+        options = {"vectorized": True, "chunk_size": chunk_size, "maxiter": 5}
+        expected = bits(minimize(fun, starts(n_problems, 8), **options))
+        for workers in (2, 5):
+            assert bits(minimize(fun, starts(n_problems, 8), workers=workers, **options)) == expected
+
+
+def test_functions_that_minimize_something_themselves():
+    """Runs in the threads of a run share nothing with it."""
+    def fun(x, workers=2):
+        inner = minimize(lambda y: (y - x[0]) * (y - x[0]) + 1.0, 0.0, learning_rate=0.4, maxiter=5, workers=workers)
+        batch = minimize(valley, [[x[1], 0.1], [0.2, x[1]]], maxiter=2, workers=workers, chunk_size=1)
+        return inner.fun + batch.fun.sum() + x[0] * x[0]
+
+    options = {"learning_rate": 0.1, "maxiter": 1}
+    expected = bits(minimize(fun, starts(4, 2), (1,), **options))
+    assert bits(minimize(fun, starts(4, 2), workers=2, chunk_size=2, **options)) == expected
+    assert bits(minimize(fun, starts(4, 2), workers=8, **options)) == expected
 
 
 def test_context_variables_hold_in_threads():
@@ -458,7 +485,7 @@ def test_calls_leave_nothing_behind():
     for _ in range(20):
         call_in_every_way()
     threads, files, megabytes = used_by_this_process()
-    for _ in range(60):
+    for _ in range(40):
         call_in_every_way()
     again = used_by_this_process()
     assert again[:2] == (threads, files)
@@ -577,10 +604,28 @@ def test_spread_exceptions(words, on_error):
             minimize(counted, x0, workers=4, **options)
         assert caught.value is error
         assert error.__notes__ == ["fastgd: raised for problem 1 at iteration 0"]
-        assert [frame.name for frame in traceback.extract_tb(error.__traceback__)].count("counted") == 1
+        # once for each thread that raised this object
+        assert [frame.name for frame in traceback.extract_tb(error.__traceback__)].count("counted") in (1, 2)
         points = [(arguments[0].tobytes(), arguments[1]) for arguments in calls]
         assert len(calls) <= 15  # of which two problems have the same points, but for their data
         assert max(points.count(point) for point in points) <= 2
+
+
+@pytest.mark.parametrize("error", [PlannedError(1, "as planned"), KeyboardInterrupt("as planned")], ids=repr)
+def test_spread_points_in_vain(error):
+    """After an exception few of the points that wait are evaluated."""
+    calls = []
+
+    def fun(x):
+        calls.append(1)
+        if len(calls) == 1:
+            raise error
+        time.sleep(0.002)
+        return valley(x)
+
+    with pytest.raises(type(error), match="as planned"):
+        minimize(fun, np.full(100, 0.5), workers=4)
+    assert len(calls) < 100
 
 
 @pytest.mark.parametrize(("value", "error", "words"), [

@@ -193,7 +193,7 @@ np.clip(x, a_min=0.5, a_max=1).sum()  np.clip(x, min=0.5).sum()  np.clip(x, 0.2,
 np.clip(x, None, c).sum()  np.clip(x, max=c).sum()  np.sign(x).sum()  np.heaviside(x, 0.5).sum()  np.hypot(x, 2).sum()
 np.arctan2(x, c).sum()  np.abs(x).sum()  np.square(x).sum()  np.cbrt(x).sum()  np.fabs(x)[0]  np.reciprocal(x).sum()
 np.logaddexp(x, 0).sum()  np.logaddexp.reduce(x)  np.sinc(x).sum()  np.round(x).sum()  np.round(x, 2)[0]
-x.round(1)[1]  np.fix(x)[0]  np.trunc(x)[1]  np.sum(x)  x.sum()  np.sum(x, axis=0)  np.sum(x, 0, keepdims=True)
+x.round(1)[1]  np.trunc(x)[1]  np.sum(x)  x.sum()  np.sum(x, axis=0)  np.sum(x, 0, keepdims=True)
 np.sum(x, initial=2.0)  np.sum(x, dtype=float)  np.sum(np.outer(x, x), axis=1) @ x
 np.sum(np.outer(x, c), axis=(0, 1))  np.outer(x, c).sum(axis=-1, keepdims=True)[2, 0]  np.sum([x[0], x[1]])
 np.sum(x[0])  np.sum(x[:0])  np.prod(x[:0])  np.max(x[0])  np.mean(x[1])  np.prod(x)  x.prod()  np.mean(x)

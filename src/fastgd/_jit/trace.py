@@ -113,6 +113,8 @@ class SymbolArray(np.ndarray):
 
     tobytes = __reduce_ex__ = __reduce__ = refuse
     ctypes = property(refuse)
+    real = property(lambda self: self)  # NumPy has ufuncs for these two, from 2.5 on
+    imag = property(lambda self: as_array(np.full(self.shape, 0.0, object)))
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         return call_ufunc(ufunc, method, inputs, options)
