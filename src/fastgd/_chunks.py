@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from ._plan import Outcome, Shipment, Spread, pickled, solve_shipped, values_at, values_shipped
 from ._progress import as_progress
+from ._remote import Shipment, pickled, solve_shipped, values_shipped
+from ._spread import Outcome, Spread, values_at
 from .result import Status
 
 # How often threads are told to end, after Ctrl-C.

@@ -23,7 +23,7 @@ def forms(calling, n_dim):
 
 def kernel(calling, form, n_dim, shapes):
     """A C function with the signature of a block's values."""
-    if "print" in getattr(calling.fun, "__code__", kernel.__code__).co_names:
+    if "print" in getattr(getattr(calling.fun, "__code__", None), "co_names", ()):
         raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
     source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes)
     names = {"function": numba.njit(error_model="numpy")(calling.fun), "np": np, "carray": numba.carray}

@@ -1,0 +1,163 @@
+"""A few problems whose function is slow: the points of their differences, evaluated side by side."""
+
+import math
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ._inputs import Points, as_batch_args, as_real_array
+from .difference import Difference
+from .result import Status
+
+# Points of one problem are sent out in groups, as many for each worker as make a group take about this long: Dask takes
+# 10 ms to send one and to get it back.
+SECONDS_OF_A_GROUP = 0.1
+GROUPS_AT_FIRST = 4
+
+
+class Outcome(NamedTuple):
+    """Of a point: its value, or the function's exception, or a status that says why the function was not called."""
+
+    value: float = math.nan
+    error: Exception | None = None
+    traceback: str = ""  # of an exception from another process
+    status: Any = None
+
+
+class RemoteTraceback(Exception):  # noqa: N818
+    """The cause of an exception from another process."""
+
+
+def values_at(fun, args, points, deadline, until_error):
+    """The outcomes of some points, perhaps until the first exception, and the seconds that it took.
+
+    A point is a tuple of floats or an array, and comes with the arguments of its problem.
+    """
+    begin = time.perf_counter()
+    args = args if isinstance(args, tuple) else (args,)
+    outcomes = []
+    for point, data in points:
+        if time.time() > deadline:
+            outcome = Outcome(status=Status.MAXTIME)
+        else:
+            try:
+                leading = point if isinstance(point, tuple) else (point,)
+                outcome = Outcome(as_number(fun(*leading, *args, *data)))
+            except Exception as error:
+                outcome = Outcome(error=error)
+                if isinstance(point, tuple) and isinstance(error, (OverflowError, ZeroDivisionError)):
+                    outcome = Outcome()  # how Python's floats say inf or nan
+        outcomes.append(outcome)
+        if until_error and outcome.error is not None:
+            break
+    return outcomes, time.perf_counter() - begin
+
+
+def as_number(value):
+    if isinstance(value, (float, int)):
+        return float(value)
+    number = as_real_array(value, "what fun returns")
+    if number.size != 1:
+        raise ValueError(f"fun must return one number for one point, got an array of shape {number.shape}")
+    return float(number.item())
+
+
+class Spread:
+    """A vectorized function for the loop, which has its points evaluated by `evaluate(groups, deadline)`.
+
+    That returns for every group of points their outcomes, fewer where an exception made the others pointless, and the
+    seconds that they took.
+    """
+
+    def __init__(self, plan, evaluate, n_workers, deadline):
+        self.plan = plan
+        self.evaluate = evaluate
+        self.n_workers = n_workers
+        self.deadline = deadline
+        self.seconds = None  # of a point
+        self.floats = plan.unpack or not plan.points.shape
+        self.data = as_batch_args(plan.batch_args, plan.points)
+        self.n_calls = np.zeros(plan.points.n_problems, dtype=np.intp)
+        self.ended = {}  # by problem: the status of those that the loop takes for NONFINITE
+        self.strayed = set()  # problems that were at a point that is not finite, where no function is called
+        self.failed = {}  # outcomes of the block where the function raised: the loop asks which point it was
+        self.traceback = None
+
+    @staticmethod
+    def is_for(plan):
+        """Whether the points are worth being sent out one by one: those of a Python function, by values."""
+        return plan.kind == "pointwise" and (plan.jac is None or isinstance(plan.jac, (str, Difference)))
+
+    def solve(self, answers, observer):
+        plan, points = self.plan, self.plan.points
+        numbers = np.arange(points.n_problems).reshape(points.batch_shape)
+        if not points.shape:
+            points = Points(points.rows, (1,))
+        plan.but(fun=self, args=(), vectorized=True, unpack=False, batch_args=(numbers,), points=points).solve(
+            answers, self.deadline - time.time(), observer)
+        for problem in self.strayed.union(self.ended):
+            answers["nfev"][problem] = self.n_calls[problem]
+        for problem in self.strayed:
+            answers["njev"][problem] -= 1
+        for problem, status in self.ended.items():
+            own = {name: values[problem:problem + 1] for name, values in answers.items()}
+            own["status"][...] = status
+            if status == Status.WORKER_LOST:
+                plan.part(problem, problem + 1).leave(own, status)
+
+    def __call__(self, block, problems):
+        keys = list(zip(problems.tolist(), (column.tobytes() for column in block.T), strict=True))
+        columns = {}
+        for j, key in enumerate(keys):
+            columns.setdefault(key, j)  # blocks are filled up with copies
+        outcomes = self.failed
+        if not outcomes.keys() >= columns.keys():
+            self.failed, outcomes = {}, self.outcomes(block, columns)
+        error = next((outcome.error for key, outcome in outcomes.items() if key in columns
+                      and outcome.error is not None), None)
+        if error is not None:
+            if not self.failed:
+                self.failed, self.traceback = outcomes, error.__traceback__
+            raise error.with_traceback(self.traceback)
+        return np.array([outcomes[key].value for key in keys])
+
+    def outcomes(self, block, columns):
+        """By key, those of the lowest problem first."""
+        points = {}
+        keys = sorted(columns, key=lambda key: key[0])
+        for key in keys:
+            point = block[:, columns[key]]
+            if not np.isfinite(point).all():
+                self.strayed.add(key[0])
+            elif self.ended.get(key[0]) != Status.WORKER_LOST:
+                data = tuple(values[key[0]] for values in self.data)
+                points[key] = tuple(point.tolist()) if self.floats else point.copy(), data
+        found = dict(zip(points, self.evaluated(list(points.values())), strict=True))
+        for (problem, _), outcome in found.items():
+            if outcome is None:
+                continue
+            if outcome.traceback:
+                outcome.error.__cause__ = RemoteTraceback(outcome.traceback)
+            if outcome.status is None:
+                self.n_calls[problem] += 1
+            else:
+                self.ended[problem] = outcome.status
+        return {key: found.get(key) or Outcome() for key in keys}
+
+    def evaluated(self, points):
+        """The outcomes of all points, in order."""
+        if not points:
+            return []
+        share = -(-len(points) // self.n_workers)
+        n_groups = GROUPS_AT_FIRST if self.seconds is None else round(share * self.seconds / SECONDS_OF_A_GROUP)
+        size = -(-share // max(n_groups, 1))
+        groups = [points[start:start + size] for start in range(0, len(points), size)]
+        # when the time is over the loop asks for the values at the answers, and for nothing else
+        deadline = self.deadline if time.time() < self.deadline else math.inf
+        found, total = [], 0.0
+        for group, (outcomes, seconds) in zip(groups, self.evaluate(groups, deadline), strict=True):
+            found += outcomes + [None] * (len(group) - len(outcomes))
+            total += seconds
+        self.seconds = total / len(points)
+        return found
