@@ -258,6 +258,13 @@ CHANGES = [
     {"chunk_size": 6}, {"fun": another}, {"trace": 1}]
 
 
+def test_noise_without_a_seed(tmp_path):
+    """The next call would have other noise: that is said by the first one."""
+    with pytest.raises(ValueError, match="a checkpoint of a run with noise needs rng"):
+        minimize(valley, starts(4), method="adam", noise=GaussianNoise(), checkpoint=tmp_path / "run.npz")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("changed", CHANGES, ids=range(len(CHANGES)))
 def test_files_of_other_runs(tmp_path, changed):
     """What the answers depend on may not change: a ValueError, and the file is left alone."""

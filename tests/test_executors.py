@@ -1,5 +1,7 @@
 """Batches solved by other processes: executors, map-like callables, Dask, MPI; workers that die."""
 
+import ctypes
+import math
 import multiprocessing
 import os
 import shutil
@@ -167,6 +169,56 @@ def test_jitted_functions(pool):
     fun = fastgd.jit(valley)
     expected = bits(minimize(fun, x0))
     assert bits(minimize(fun, x0, workers=pool, chunk_size=10)) == expected
+
+
+def different_when_called(x):
+    """Where it is 7, what was traced is not."""
+    return 7.0 if type(x) is np.ndarray and x[0] == 0.5 else valley(x)
+
+
+def test_jitted_functions_are_checked_at_the_same_points_everywhere(pool):
+    """Those of the first chunk: else one process might run the kernel, and another one Python."""
+    pytest.importorskip("numba")
+    x0 = starts(60, 3)
+    x0[20:30, 0] = 0.5
+    expected = bits(minimize(fastgd.jit(different_when_called), x0, chunk_size=10))
+    assert bits(minimize(fastgd.jit(different_when_called), x0, chunk_size=10, workers=pool)) == expected
+
+
+cosine = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))(lambda n, x: math.cos(x[0]))
+
+
+class Holder:
+    slopes = staticmethod(slopes)
+
+
+def test_functions_by_name(crew):
+    """What cannot be pickled is imported where it is called, and a name may have several parts."""
+    here = __name__
+    with pytest.raises(TypeError, match="the objective cannot be sent to other processes"):
+        minimize(cosine, starts(20, 1), workers=crew)
+    assert bits(minimize(f"{here}:cosine", starts(20, 1), workers=crew, chunk_size=7)) == bits(
+        minimize(cosine, starts(20, 1)))
+    options = {"jac": f"{here}:Holder.slopes", "workers": crew, "chunk_size": 7}
+    assert bits(minimize(f"{here}:valley", starts(20, 2), **options)) == bits(
+        minimize(valley, starts(20, 2), jac=slopes))
+    assert bits(minimize(f"{here}:valley", starts(2), workers=crew)) == bits(minimize(valley, starts(2)))
+
+
+def test_names_of_functions_without_workers():
+    """They go for functions everywhere; Python says what is wrong with them."""
+    x0 = starts(2)
+    assert bits(minimize("tests.problems:valley", x0)) == bits(minimize(valley, x0))
+    assert bits(maximize("math:cos", 0.5)) == bits(maximize(math.cos, 0.5))
+    assert fastgd.gradient("tests.problems:valley", x0).tobytes() == fastgd.gradient(valley, x0).tobytes()
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        minimize("no_such_module:valley", x0)
+    with pytest.raises(AttributeError, match="no_such_function"):
+        minimize("tests.problems:no_such_function", x0)
+    with pytest.raises(TypeError, match="fun must be callable, got str"):
+        minimize("tests.problems", x0)
+    with pytest.raises(TypeError, match="fun must be callable, got float"):
+        minimize("math:pi", x0)
 
 
 def test_maximum_from_other_processes(pool):

@@ -29,6 +29,7 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
         return plan.solve(answers, maxtime, observer)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:
+        job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
         if crew is None or not job.ranges:
             for chunk in job.ranges:
                 job.solve_here(chunk)
@@ -50,6 +51,7 @@ class Job:
         self.deadline = deadline
         self.observer = observer
         self.n_done = 0
+        self.sample = plan.sample(size)
         self.progress = self.checkpoint = None
         n_problems = len(plan.points.rows)
         self.ranges = [(start, min(start + size, n_problems)) for start in range(0, n_problems, size)]
@@ -239,7 +241,6 @@ class Threads:
     def solve(self, job):
         from concurrent.futures import wait
 
-        job.plan.part(*job.ranges[0]).objective()  # what is compiled is compiled once, what is wrong is told at once
         running = []
 
         def stop(futures):
@@ -307,7 +308,7 @@ class OnExecutor:
                 self.own.shutdown(wait=is_done)
 
     def solve_spread(self, job):
-        functions, until_error = Shipment(job.plan).functions, not job.plan.record_errors
+        functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
         with self.closing():
             job.solve_spread(lambda groups, deadline: outcomes_of(
                 groups, lambda group: self.submit(values_shipped, functions, (
@@ -317,8 +318,7 @@ class OnExecutor:
     def solve(self, job):
         if job.observer is not None:
             raise TypeError("callback and trace do not go with an executor, whose workers cannot call back")
-        shipment = Shipment(job.plan)
-        job.plan.part(*job.ranges[0]).objective()  # what is wrong is told before anything is sent
+        shipment = Shipment(job.plan, job.sample)
 
         def submit(chunk):
             return self.submit(solve_shipped, shipment.functions, (shipment.part(chunk), job.time_of_day()))
@@ -386,15 +386,15 @@ class OnMap:
         self.map_like = map_like
 
     def solve_spread(self, job):
-        values, until_error = partial(values_shipped, Shipment(job.plan).functions), not job.plan.record_errors
+        functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
+        values = partial(values_shipped, functions)
         job.solve_spread(lambda groups, deadline: self.map_like(values, [
             (pickled(group, "batch_args"), deadline, until_error) for group in groups]), self.n_workers)
 
     def solve(self, job):
         if job.observer is not None:
             raise TypeError("callback and trace do not go with a map-like callable, whose workers cannot call back")
-        shipment = Shipment(job.plan)
-        job.plan.part(*job.ranges[0]).objective()
+        shipment = Shipment(job.plan, job.sample)
         tasks = ((shipment.part(chunk), job.time_of_day()) for chunk in job.ranges)
         solutions = self.map_like(partial(solve_shipped, shipment.functions), tasks)
         for chunk, numbers in zip(job.ranges, solutions, strict=True):

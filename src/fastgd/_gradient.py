@@ -4,7 +4,7 @@ import numpy as np
 
 from ._core.descent import gradient as core_gradient
 from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
-from ._objective import DEFAULT_DIFFERENCE, as_objective
+from ._objective import DEFAULT_DIFFERENCE, as_objective, named
 from ._unraisable import unraisable_as_error
 from .difference import Difference
 
@@ -16,7 +16,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
 
     Parameters
     ----------
-    fun : callable, Objective or compiled function
+    fun : callable, Objective, compiled or jitted function, or str
         The function, as in `minimize`: ``fun(x, *args, *batch_args) -> float``, or vectorized.
     x : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to take the gradient; rows are points.
@@ -61,7 +61,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     points = as_points(x, "x")
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    objective, difference, functions = as_objective(fun, points, args, difference, vectorized, unpack, batch_args)
+    objective, difference, functions = as_objective(named(fun), points, args, difference, vectorized, unpack,
+                                                    batch_args)
     slopes = np.empty(points.rows.shape)
     with unraisable_as_error(functions, difference):
         vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)

@@ -26,6 +26,11 @@ class Points:
         """The leading axes."""
         return self.shape[:-1]
 
+    def samples(self):
+        """The numbers of three of them that are finite, or fewer; the samples of these are all of them."""
+        numbers = np.flatnonzero(np.isfinite(self.rows).all(axis=1))
+        return numbers[[0, len(numbers) // 2, -1]] if len(numbers) else numbers
+
 
 def as_real_array(value, name):
     """An array of real numbers, or a TypeError that names what came instead."""

@@ -21,6 +21,7 @@ from ._inputs import (
     require_finite,
     with_suggestions,
 )
+from ._objective import named
 from ._plan import Plan, allocate
 from .result import Result, Status
 
@@ -34,11 +35,12 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
 
     Parameters
     ----------
-    fun : callable, Objective, or compiled or jitted function
+    fun : callable, Objective, compiled or jitted function, or str
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
         An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
-        `batch_args` and `jac` can be given with it. What `jit` makes has options of its own.
+        `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
+        can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional
@@ -96,10 +98,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         compiled (see `jit`, `compiled`) or lets go of the GIL. If there are fewer problems than workers, and `fun` is
         a Python function of one point, the points of its differences are spread over the workers instead.
     chunk_size : int, optional
-        How many problems are handed out at a time. By default it depends on the kind of function and n_dim.
+        How many problems are handed out at a time. By default it depends on the kind of function, on n_dim and on the
+        number of problems, and not on `workers`.
     checkpoint : str or path, optional
         A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
-        that finds it goes on from there.
+        that finds it goes on from there; problems that `maxtime` has ended begin again. Noise needs `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") in which the result's fields are
         to be, such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
@@ -167,7 +170,7 @@ def maximize(fun, x0, args=(), **options):
 
     Parameters
     ----------
-    fun : callable
+    fun : callable, compiled or jitted function, or str
         The function to maximize.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start.
@@ -209,14 +212,17 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     chunk_size = None if chunk_size is None else as_count(chunk_size, "chunk_size")
+    if checkpoint is not None and options["noise"] is not None and options["rng"] is None:
+        raise ValueError("a checkpoint of a run with noise needs rng: no other call could go on from there")
     observer = None
     if callback is not None or trace:
         from ._observer import Observer
 
         observer = Observer(points, callback, trace, sign)
     plan = Plan(
-        fun=fun, args=args, jac=options["jac"], vectorized=options["vectorized"], unpack=options["unpack"],
-        batch_args=options["batch_args"], points=points, bounds=bounds,
+        fun=named(fun), jac=named(options["jac"]), given=(fun, options["jac"]), args=args,
+        vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
+        bounds=bounds,
         numbers=_numbers(points, learning_rates, sign, options), method=method,
         noise=_as_core_noise(options["noise"], options["rng"], method),
         values=observer is not None or options["ftarget"] is not None or bool(np.any(np.asarray(options["ftol"]))),

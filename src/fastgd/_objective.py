@@ -1,5 +1,7 @@
 """The user's function as an objective of the core."""
 
+from importlib import import_module
+from operator import attrgetter
 from types import FunctionType
 
 from ._core.difference import CentralDifference
@@ -23,6 +25,14 @@ def as_difference(jac):
     if jac is not True and not callable(jac) and recognize(jac) is None:
         raise TypeError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {type(jac).__name__}")
     return None
+
+
+def named(thing):
+    """What "module:name" stands for; anything else as it is."""
+    if not isinstance(thing, str) or ":" not in thing:
+        return thing
+    module, _, name = thing.partition(":")
+    return attrgetter(name)(import_module(module))
 
 
 def recognize(thing):

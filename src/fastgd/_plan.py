@@ -28,7 +28,9 @@ class Plan:
     Attributes
     ----------
     fun, args, jac, vectorized, unpack, batch_args, method, keep_best, maximize, record_errors
-        As the user gave them.
+        As the user gave them; fun and jac themselves, where they were given by name.
+    given : tuple
+        fun and jac, perhaps by name: so they are sent to other processes.
     points : Points
     bounds : tuple
         Lower and upper as rows, or None.
@@ -64,15 +66,22 @@ class Plan:
 
     def part(self, start, stop):
         """A range of the problems of a flat plan, in memory of its own where that may change during the run."""
+        return self.chosen(slice(start, stop)).but(first=self.first + start)
+
+    def sample(self, size):
+        """A few problems of the first chunk of a flat plan: at their points jitted functions are checked."""
+        first = self.points.rows[:size]
+        return self.chosen(Points(first, first.shape).samples())
+
+    def chosen(self, problems):
         if len(self.points.shape) <= 1:
             return self
-        rows = np.array(self.points.rows[start:stop], np.float64)
+        rows = np.array(self.points.rows[problems], np.float64)
         return self.but(
-            batch_args=tuple(values[start:stop] for values in self.batch_args),
+            batch_args=tuple(values[problems] for values in self.batch_args),
             points=Points(rows, rows.shape),
-            bounds=tuple(side if side is None else side[start:stop] for side in self.bounds),
-            numbers={name: values[start:stop] for name, values in self.numbers.items()},
-            first=self.first + start,
+            bounds=tuple(side if side is None else side[problems] for side in self.bounds),
+            numbers={name: values[problems] for name, values in self.numbers.items()},
         )
 
     @property

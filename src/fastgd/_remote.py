@@ -7,6 +7,7 @@ import functools
 import pickle
 import time
 
+from ._objective import named
 from ._plan import allocate, as_rates
 from ._spread import Outcome, values_at
 from .result import Status
@@ -15,12 +16,17 @@ from .result import Status
 class Shipment:
     """A plan as bytes: the user's functions, which every worker unpacks once, and any part of the rest."""
 
-    def __init__(self, plan):
-        self.functions = pickled((plan.fun, plan.jac, plan.args, plan.method), "the objective")
-        self.rest = plan.but(fun=None, jac=None, args=(), method=None, rates=None)
+    def __init__(self, plan, sample):
+        self.functions = pickled((*plan.given, plan.args, plan.method, pickled(rest(sample), "batch_args")),
+                                 "the objective")
+        self.rest = rest(plan)
 
     def part(self, chunk):
         return pickled(self.rest.part(*chunk), "batch_args")
+
+
+def rest(plan):
+    return plan.but(fun=None, jac=None, given=None, args=(), method=None, rates=None)
 
 
 def pickled(thing, what):
@@ -39,8 +45,10 @@ def pickled(thing, what):
 @functools.lru_cache(maxsize=4)
 def unpacked(functions):
     """Once in every worker: a jitted function is compiled there once, a schedule asked once for a rate."""
-    fun, jac, args, method = pickle.loads(functions)
-    return {"fun": fun, "jac": jac, "args": args, "method": method, "rates": as_rates(method)}
+    fun, jac, args, method, sample = pickle.loads(functions)
+    plan = {"fun": named(fun), "jac": named(jac), "args": args, "method": method, "rates": as_rates(method)}
+    pickle.loads(sample).but(**plan).objective()  # a jitted function is checked at the same points everywhere
+    return plan
 
 
 def solve_shipped(functions, task):

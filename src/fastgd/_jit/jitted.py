@@ -246,9 +246,7 @@ class Specialization:
 
 def specialize(calling, points, arrays, libm):
     """The best of what can be made of a function: traced, compiled as it is written, or left as it is."""
-    rows = np.flatnonzero(np.isfinite(points.rows).all(axis=1))
-    samples = [(points.rows[row], [array[row] for array in arrays]) for row in rows[[0, len(rows) // 2, -1]]] if len(
-        rows) else []
+    samples = [(points.rows[row], [array[row] for array in arrays]) for row in points.samples()]
     reasons = []
     try:
         require_llvm()
