@@ -8,6 +8,7 @@ alone; names of comparisons (see ``--help``) run only those.
 
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -109,17 +110,26 @@ def slow(x):
     return float(np.sum((x - 1.0) ** 2))
 
 
-def processes(quick):
+@contextmanager
+def dask():
+    """Two worker processes of Dask."""
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        yield client.get_executor()
+
+
+def processes(crew, name, quick):
     """Two processes beside one, for many problems and for the stencil of one, with a function of 2 ms."""
     options = {"learning_rate": 0.1, "maxiter": 2 if quick else 5, "gtol": 0.0}
     many, one = np.zeros((4 if quick else 24, 4)), np.zeros(5 if quick else 50)
-    with ProcessPoolExecutor(2) as pool:
+    with crew() as workers:
         for what, x0, more in (("24 problems", many, {"chunk_size": 2}), ("the stencil of one problem", one, {})):
             alone, together = (lambda x0=x0: fastgd.minimize(slow, x0, **options),
-                               lambda x0=x0, more=more: fastgd.minimize(slow, x0, workers=pool, **more, **options))
+                               lambda x0=x0, more=more: fastgd.minimize(slow, x0, workers=workers, **more, **options))
             assert np.array_equal(alone().x, together().x)
             alone, together = best_seconds(alone, together, rounds=1 if quick else 3)
-            report(f"{what} of 2 ms an evaluation: two processes / one", together / alone, 1 / 1.7)
+            report(f"{what} of 2 ms an evaluation: two processes{name} / one", together / alone, 1 / 1.7)
 
 
 COMPARISONS = {
@@ -132,7 +142,8 @@ COMPARISONS = {
     "memory-vectorized": lambda quick: memory("vectorized Rosenbrock", quick),
     "workers-compiled": lambda quick: workers("compiled Rosenbrock", quick),
     "workers-jit": lambda quick: workers("jit Rosenbrock", quick),
-    "processes": processes,
+    "processes": lambda quick: processes(partial(ProcessPoolExecutor, 2), "", quick),
+    "dask": lambda quick: processes(dask, " of Dask", quick),
 }
 
 if __name__ == "__main__":

@@ -492,6 +492,43 @@ def test_calls_leave_nothing_behind():
     assert again[2] < megabytes + 5.0  # threads have heaps of their own
 
 
+def test_many_calls_leave_nothing_behind():
+    """In this thread: calls that succeed, that raise and that the callback ends."""
+    def stop(x):
+        raise StopIteration
+
+    def call():
+        minimize(functions.sphere.compiled, start, maxiter=1)
+        minimize(valley, start, maxiter=1, callback=stop)
+        fastgd.gradient(valley, start)
+        with contextlib.suppress(ZeroDivisionError):
+            minimize(lambda x: 1 / 0, start)
+
+    start = np.array([0.5, 0.25])
+    for _ in range(300):
+        call()
+    threads, files, megabytes = used_by_this_process()
+    for _ in range(int(os.environ.get("NUMBER_OF_CALLS", 4000)) // 4):
+        call()
+    again = used_by_this_process()
+    assert again[:2] == (threads, files)
+    assert again[2] < megabytes + 1.0
+
+
+def test_eight_threads_of_the_user():
+    """Calls side by side share nothing: the bits of one thread."""
+    objectives = [(valley, {}), (valley, {"vectorized": True}), (functions.sphere.compiled, {}),
+                  (valley, {"method": "adam", "learning_rate": 0.03, "workers": 2, "chunk_size": 5})]
+    expected = [bits(minimize(fun, starts(20, 2), **options)) for fun, options in objectives]
+
+    def work(seed):
+        order = np.random.default_rng(seed).integers(0, len(objectives), 20)
+        return all(bits(minimize(objectives[k][0], starts(20, 2), **objectives[k][1])) == expected[k] for k in order)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
 # One problem, its points spread over threads
 
 

@@ -246,6 +246,39 @@ def test_a_schedule_is_asked_once_in_every_process(pool):
     assert bits(sent) == bits(minimize(valley, starts(40, 2), **options))
 
 
+INTERRUPTED = """
+import os, signal, threading, time
+from concurrent.futures import ProcessPoolExecutor
+import numpy as np
+from fastgd import minimize
+
+def press():
+    time.sleep(1.0)
+    pressed.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+
+if __name__ == "__main__":
+    pressed, before = [], threading.active_count()
+    with ProcessPoolExecutor(2) as pool:
+        threading.Thread(target=press).start()
+        try:
+            minimize("fastgd.functions:rosenbrock.compiled", np.ones((9000, 4)) / 3, workers=pool, gtol=0,
+                     learning_rate=1e-9, maxiter=10**9)
+        except KeyboardInterrupt:
+            print(time.monotonic() - pressed[0] < 0.5)
+        for process in pool._processes.values():
+            process.kill()
+    print(threading.active_count() - before)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_while_processes_work():
+    """KeyboardInterrupt comes out within half a second, though the processes, which are the user's, are busy."""
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("True\n0\n", "")
+
+
 # What is sent, and when
 
 

@@ -13,7 +13,6 @@ from .result import Status
 # Points of one problem are sent out in groups, as many for each worker as make a group take about this long: Dask takes
 # 10 ms to send one and to get it back.
 SECONDS_OF_A_GROUP = 0.1
-GROUPS_AT_FIRST = 4
 
 
 class Outcome(NamedTuple):
@@ -150,7 +149,7 @@ class Spread:
         if not points:
             return []
         share = -(-len(points) // self.n_workers)
-        n_groups = GROUPS_AT_FIRST if self.seconds is None else round(share * self.seconds / SECONDS_OF_A_GROUP)
+        n_groups = round(share * (self.seconds or 0.0) / SECONDS_OF_A_GROUP)
         size = -(-share // max(n_groups, 1))
         groups = [points[start:start + size] for start in range(0, len(points), size)]
         # when the time is over the loop asks for the values at the answers, and for nothing else
