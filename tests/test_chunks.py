@@ -1,7 +1,5 @@
 """Batches in chunks, solved by one thread or by many: the same bits, exceptions, interrupts, time limits, memory."""
 
-import contextlib
-import gc
 import os
 import subprocess
 import sys
@@ -454,65 +452,6 @@ def test_fork_after_threads():
         same = bits(minimize(functions.sphere.compiled, starts(100, 2), workers=2, chunk_size=10)) == expected
         os._exit(0 if same else 1)
     assert os.waitpid(child, 0)[1] == 0
-
-
-def used_by_this_process():
-    """Threads, open files, and memory in MB where /proc tells."""
-    gc.collect()
-    if not os.path.exists("/proc/self/statm"):
-        return threading.active_count(), 0, 0
-    with open("/proc/self/statm") as file:
-        pages = int(file.read().split()[1])
-    return threading.active_count(), len(os.listdir("/proc/self/fd")), pages * os.sysconf("SC_PAGESIZE") / 2**20
-
-
-def call_in_every_way():
-    x0 = starts(64, 16)
-    minimize(functions.sphere.compiled, x0, workers=2, chunk_size=16)
-    minimize(valley, x0[:, :2], workers=2, chunk_size=16, maxiter=1)
-    minimize(valley, x0[0, :2], workers=3, maxiter=1)
-    for error in (PlannedError(1, "as planned"), KeyboardInterrupt()):
-        def fun(x, error=error):
-            raise error
-
-        for problems in (x0, x0[:2]):
-            with contextlib.suppress(PlannedError, KeyboardInterrupt):
-                minimize(fun, problems, workers=4, chunk_size=16)
-
-
-def test_calls_leave_nothing_behind():
-    """Hundreds of calls that succeed, raise or are interrupted: no threads, no open files, no memory."""
-    for _ in range(20):
-        call_in_every_way()
-    threads, files, megabytes = used_by_this_process()
-    for _ in range(40):
-        call_in_every_way()
-    again = used_by_this_process()
-    assert again[:2] == (threads, files)
-    assert again[2] < megabytes + 5.0  # threads have heaps of their own
-
-
-def test_many_calls_leave_nothing_behind():
-    """In this thread: calls that succeed, that raise and that the callback ends."""
-    def stop(x):
-        raise StopIteration
-
-    def call():
-        minimize(functions.sphere.compiled, start, maxiter=1)
-        minimize(valley, start, maxiter=1, callback=stop)
-        fastgd.gradient(valley, start)
-        with contextlib.suppress(ZeroDivisionError):
-            minimize(lambda x: 1 / 0, start)
-
-    start = np.array([0.5, 0.25])
-    for _ in range(300):
-        call()
-    threads, files, megabytes = used_by_this_process()
-    for _ in range(int(os.environ.get("NUMBER_OF_CALLS", 4000)) // 4):
-        call()
-    again = used_by_this_process()
-    assert again[:2] == (threads, files)
-    assert again[2] < megabytes + 1.0
 
 
 def test_eight_threads_of_the_user():
