@@ -63,11 +63,11 @@ int adam(PointFunction *fun, int n, intptr_t n_problems, double *all_x, double *
             gradient(fun, n, x, g);
             power1 *= beta1;
             power2 *= beta2;
-            double step = rate / (1.0 - power1), root = sqrt(1.0 - power2);
+            double step = rate / (1.0 - power1), correction = 1.0 / sqrt(1.0 - power2);
             for (int i = 0; i < n; i++) {
                 m[i] = m[i] + (1.0 - beta1) * (g[i] - m[i]);
                 v[i] = beta2 * v[i] + (1.0 - beta2) * (g[i] * g[i]);
-                x[i] = x[i] - step * m[i] / (sqrt(v[i]) / root + eps);
+                x[i] = x[i] - step * m[i] / (sqrt(v[i]) * correction + eps);
             }
         }
         gradient(fun, n, x, g);

@@ -181,11 +181,11 @@ def numba_program():
             for _ in range(maxiter):
                 gradient(x, g)
                 power1, power2 = 0.9 * power1, 0.999 * power2
-                step, root = rate / (1.0 - power1), np.sqrt(1.0 - power2)
+                step, correction = rate / (1.0 - power1), 1.0 / np.sqrt(1.0 - power2)
                 for i in range(n):
                     m[i] = m[i] + (1.0 - 0.9) * (g[i] - m[i])
                     v[i] = 0.999 * v[i] + (1.0 - 0.999) * (g[i] * g[i])
-                    x[i] = x[i] - step * m[i] / (np.sqrt(v[i]) / root + 1e-8)
+                    x[i] = x[i] - step * m[i] / (np.sqrt(v[i]) * correction + 1e-8)
             gradient(x, g)
             fun[problem] = rosenbrock(x)
         return all_x, jac, fun

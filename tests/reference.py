@@ -140,7 +140,7 @@ def adam(beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, weight_decay=0.0):
         v = beta2 * v + (1.0 - beta2) * (g * g)
         largest = np.maximum(largest, v) if amsgrad else v
         x = (1.0 - rate * weight_decay) * x
-        return x - rate / (1.0 - power1) * m / (np.sqrt(largest) / math.sqrt(1.0 - power2) + eps)
+        return x - rate / (1.0 - power1) * m / (np.sqrt(largest) * (1.0 / math.sqrt(1.0 - power2)) + eps)
 
     return step
 

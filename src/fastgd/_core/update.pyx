@@ -21,14 +21,14 @@ cdef extern from "updates.h":
                              Py_ssize_t n) noexcept nogil
     void fastgd_scale_by_deviation(double *scaled, const double *g, double *square, double *mean, double decay,
                                    double eps, Py_ssize_t n) noexcept nogil
-    void fastgd_prepare_adam(double *power1, double *power2, double *keep, double *step, double *root,
+    void fastgd_prepare_adam(double *power1, double *power2, double *keep, double *step, double *correction,
                              const double *rate, double beta1, double beta2, double weight_decay,
                              Py_ssize_t n) noexcept nogil
     void fastgd_adam(double *y, const double *x, const double *g, const double *keep, const double *step,
-                     const double *root, double *m, double *v, double beta1, double beta2, double eps,
+                     const double *correction, double *m, double *v, double beta1, double beta2, double eps,
                      Py_ssize_t n) noexcept nogil
     void fastgd_amsgrad(double *y, const double *x, const double *g, const double *keep, const double *step,
-                        const double *root, double *m, double *v, double *largest, double beta1, double beta2,
+                        const double *correction, double *m, double *v, double *largest, double beta1, double beta2,
                         double eps, Py_ssize_t n) noexcept nogil
     void fastgd_nadam(double *y, const double *x, const double *g, const double *step_g, const double *step_m,
                       const double *correction, double *m, double *v, double beta1, double beta2, double eps,

@@ -65,9 +65,10 @@ FASTGD_CLONES static void fastgd_scale_by_deviation(double *restrict scaled, con
 }
 
 /* What Adam's steps in all coordinates have in common: power1 = beta1^(k + 1); power2 = beta2^(k + 1);
-   keep = 1 - rate * weight_decay; step = rate / (1 - power1); root = sqrt(1 - power2) */
+   keep = 1 - rate * weight_decay; step = rate / (1 - power1); correction = 1 / sqrt(1 - power2), by which the
+   coordinates multiply: a second division for each takes a quarter of the whole step */
 FASTGD_CLONES static void fastgd_prepare_adam(double *restrict power1, double *restrict power2, double *restrict keep,
-                                              double *restrict step, double *restrict root,
+                                              double *restrict step, double *restrict correction,
                                               const double *restrict rate, double beta1, double beta2,
                                               double weight_decay, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -75,27 +76,27 @@ FASTGD_CLONES static void fastgd_prepare_adam(double *restrict power1, double *r
         power2[j] *= beta2;
         keep[j] = 1.0 - rate[j] * weight_decay;
         step[j] = rate[j] / (1.0 - power1[j]);
-        root[j] = sqrt(1.0 - power2[j]);
+        correction[j] = 1.0 / sqrt(1.0 - power2[j]);
     }
 }
 
-/* m = m + (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g^2; y = keep * x - step * m / (sqrt(v) / root + eps) */
+/* m = m + (1 - beta1) * (g - m); v = beta2 * v + (1 - beta2) * g^2; y = keep * x - step * m / (sqrt(v) * correction + eps) */
 FASTGD_CLONES static void fastgd_adam(double *restrict y, const double *restrict x, const double *restrict g,
                                       const double *restrict keep, const double *restrict step,
-                                      const double *restrict root, double *restrict m, double *restrict v, double beta1,
+                                      const double *restrict correction, double *restrict m, double *restrict v, double beta1,
                                       double beta2, double eps, ptrdiff_t n) {
     double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
     for (ptrdiff_t j = 0; j < n; j++) {
         m[j] = m[j] + rest1 * (g[j] - m[j]);
         v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
-        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(v[j]) / root[j] + eps);
+        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(v[j]) * correction[j] + eps);
     }
 }
 
 /* The same with the largest v so far in the place of v. */
 FASTGD_CLONES static void fastgd_amsgrad(double *restrict y, const double *restrict x, const double *restrict g,
                                          const double *restrict keep, const double *restrict step,
-                                         const double *restrict root, double *restrict m, double *restrict v,
+                                         const double *restrict correction, double *restrict m, double *restrict v,
                                          double *restrict largest, double beta1, double beta2, double eps,
                                          ptrdiff_t n) {
     double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
@@ -103,7 +104,7 @@ FASTGD_CLONES static void fastgd_amsgrad(double *restrict y, const double *restr
         m[j] = m[j] + rest1 * (g[j] - m[j]);
         v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
         largest[j] = v[j] > largest[j] ? v[j] : largest[j];
-        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(largest[j]) / root[j] + eps);
+        y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(largest[j]) * correction[j] + eps);
     }
 }
 
