@@ -42,5 +42,5 @@ cdef class CompiledBlock(Objective):
     cdef Py_ssize_t stride             # of the columns
     cdef Py_ssize_t room               # for so many columns
     cdef int select_columns(self, Block *block) except -1 nogil
-    cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil
+    cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil
     cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil

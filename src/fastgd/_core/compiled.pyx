@@ -9,7 +9,6 @@ from .objective cimport GRADIENT, VALUE
 
 cdef extern from "rows.h":
     void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
-    bint fastgd_is_written(const double *row, Py_ssize_t n) noexcept nogil
 
 # Lanes, and points in a call: as many as keep the rows of ten coordinates in a cache of 32 KiB.
 cdef Py_ssize_t WIDTH = 64
@@ -130,12 +129,11 @@ cdef class CompiledBlock(Objective):
                 self.columns[k * stride + j] = self.params[block.problems[j], k]
         return 0
 
-    cdef int call(self, Block *block, int want, double *f, double *g) except -2 nogil:
-        """The status that the user's function returned; -1 if it left an output unwritten."""
+    cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        """The status that the user's function returned; what it has left unwritten is marked."""
         cdef intptr_t n_dim = block.n_dim, n = block.n_points, stride = block.stride, n_params = 0
         cdef Py_ssize_t i
         cdef int status = 0
-        cdef bint written = True
         if self.params is not None:
             self.select_columns(block)
             n_params = self.params.shape[1]
@@ -151,14 +149,7 @@ cdef class CompiledBlock(Objective):
                 status = self.value(n_dim, n_params, n, stride, block.x, self.columns, f, self.value_data)
             if want & GRADIENT and not status:
                 status = self.gradient(n_dim, n_params, n, stride, block.x, self.columns, g, self.gradient_data)
-        if status:
-            return status if status > 0 else 1
-        if want & VALUE:
-            written = fastgd_is_written(f, n)
-        if want & GRADIENT:
-            for i in range(n_dim):
-                written &= fastgd_is_written(g + i * stride, n)
-        return 0 if written else -1
+        return status if status >= 0 else 1
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         cdef Py_ssize_t i
@@ -166,9 +157,6 @@ cdef class CompiledBlock(Objective):
         if self.pair != NULL:
             want = VALUE | GRADIENT
         status = self.call(block, want, f, g)
-        if status < 0:
-            with gil:
-                raise RuntimeError("the compiled function returned 0 but left an output unwritten")
         if status:
             self.isolate(block, want, f, g, status)
         if self.sign < 0.0:

@@ -4,6 +4,7 @@ from .objective cimport Objective
 
 
 cdef extern from "rows.h":
+    bint fastgd_all_are(const Py_ssize_t *numbers, Py_ssize_t number, Py_ssize_t n) noexcept nogil
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     double fastgd_rounded_step(double x, double factor, double x_scale) noexcept nogil
     bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil
@@ -29,6 +30,8 @@ cdef class CentralDifference(Evaluator):
                                      const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
     cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                         bint with_values) except -1 nogil
+    cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
+                               Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,

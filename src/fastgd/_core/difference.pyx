@@ -12,12 +12,13 @@ from .evaluation cimport (
     note_fault,
     note_value,
     open_block,
+    open_in_place,
     pad,
     side_by_side,
     take_values,
 )
 from .lanes cimport Lanes
-from .objective cimport VALUE, Objective
+from .objective cimport GRADIENT, VALUE, Objective
 from .stopping cimport NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
@@ -75,11 +76,11 @@ cdef void note_nonfinite(Lanes lanes, Py_ssize_t lane, double first, double seco
 
 cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
                    const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Coordinate i of the gradients, from the values at the two points of every lane's pair."""
+    """Coordinate i of the gradients, from that coordinate x of the points and the values at the two points of every
+    lane's pair."""
     cdef Py_ssize_t j
     cdef bint finite
     cdef double *g = lanes.g_y + i * lanes.capacity
-    x += i * lanes.capacity
     if lanes.bounded:
         finite = contract_each(lanes, i, first, second, lane_of, n)
     elif not are_first_lanes(lane_of, n):
@@ -119,11 +120,11 @@ cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const do
 
 cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
                          const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Moves n columns of the block to a point of the stencil: 2i and 2i + 1 are the pair of coordinate i."""
+    """Moves n columns of the block to a point of the stencil, from that coordinate x of theirs: 2i and 2i + 1 are the
+    pair of coordinate i."""
     cdef Py_ssize_t j, i = point >> 1
     cdef double *row = lanes.block.x + i * lanes.block.stride + column
     cdef bint moved
-    x += i * lanes.capacity
     if lanes.bounded:
         fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
         moved = not self.step_vanishes
@@ -145,9 +146,14 @@ cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane,
 
 cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
                          Py_ssize_t n) noexcept nogil:
-    """Moves n columns of the block back to x."""
-    memcpy(lanes.block.x + (point >> 1) * lanes.block.stride + column, x + (point >> 1) * lanes.capacity,
-           n * sizeof(double))
+    """Moves n columns of the block back to that coordinate x."""
+    memcpy(lanes.block.x + (point >> 1) * lanes.block.stride + column, x, n * sizeof(double))
+
+
+cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
+    cdef Py_ssize_t column
+    for column in range(n, n_total):
+        row[column] = row[0]
 
 
 cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:
@@ -182,14 +188,14 @@ cdef class CentralDifference(Evaluator):
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil:
         """Gradients by differences, and values where they are wanted; 1 if the time ran out."""
-        cdef const double *x = side_by_side(lanes, lane_of, n)
+        cdef double *x = side_by_side(lanes, lane_of, n)
         cdef Py_ssize_t j, n_values = 0
         if lanes.bounded:
             self.fit_into_bounds(lanes, x, lane_of, n)
-        for j in range(n):
-            if lanes.want[lane_of[j]] & VALUE:
+        if not fastgd_all_are(lanes.want, GRADIENT, lanes.live):
+            for j in range(n):
                 lanes.value_lanes[n_values] = lane_of[j]
-                n_values += 1
+                n_values += lanes.want[lane_of[j]] & VALUE
         if 0 < n_values < n and self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
             return 1
         if objective.has_differences:
@@ -202,6 +208,8 @@ cdef class CentralDifference(Evaluator):
         x = side_by_side(lanes, lane_of, n)
         if lanes.width == 1:
             return self.evaluate_point_by_point(lanes, objective, x, lane_of, n_values == n)
+        if lanes.width < 2 * n and open_in_place(lanes, objective, x, lane_of, n):
+            return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
@@ -255,7 +263,7 @@ cdef class CentralDifference(Evaluator):
                 count(lanes, lane_of, 1, with_values + 2 * i + 1, 0)
                 return 1
             lanes.block.x[i * lanes.block.stride] = x[i]
-            contract(self, lanes, i, x, &first, lanes.block_f, lane_of, 1)
+            contract(self, lanes, i, x + i, &first, lanes.block_f, lane_of, 1)
         count(lanes, lane_of, 1, with_values + 2 * lanes.n_dim, 1)
         return 0
 
@@ -305,6 +313,31 @@ cdef class CentralDifference(Evaluator):
         count(lanes, lane_of, n, 2 * n_dim, 1)
         return 0
 
+    cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
+                               Py_ssize_t n, bint with_values) except -1 nogil:
+        """`evaluate_stencil` in a block that is the lanes' own rows: one of them at a time leaves its place."""
+        cdef Py_ssize_t i, point
+        cdef double *middle = lanes.middle
+        if with_values:
+            if not self.call(lanes, objective, VALUE):
+                return 1
+            take_values(lanes, lanes.block_f, lane_of, n)
+        for i in range(lanes.n_dim):
+            memcpy(middle, x + i * lanes.capacity, lanes.block.n_points * sizeof(double))
+            for point in range(2 * i, 2 * i + 2):
+                # the padding repeats the first column
+                perturb(self, lanes, middle, point, 0, lane_of, n)
+                repeat_first(x + i * lanes.capacity, n, lanes.block.n_points)
+                if not self.call(lanes, objective, VALUE):
+                    count(lanes, lane_of, n, with_values + point, 0)
+                    return 1
+                # the values of a pair are needed together
+                lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+            contract(self, lanes, i, middle, lanes.block_f, lanes.other_block_f, lane_of, n)
+            memcpy(x + i * lanes.capacity, middle, lanes.block.n_points * sizeof(double))
+        count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
+        return 0
+
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil:
         """Evaluates the stencil, as many points of all n lanes in a call as the objective likes.
@@ -313,14 +346,16 @@ cdef class CentralDifference(Evaluator):
         """
         cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
         cdef Py_ssize_t per_call = groups_per_call(lanes.width, n, n_groups)
-        cdef Py_ssize_t start = 0, stop, group
+        cdef Py_ssize_t start = 0, stop, group, point
         cdef const double *values
+        cdef const double *middle
         cdef const double *first = NULL
         open_block(lanes, objective, x, lane_of, n, per_call)
         while start < n_groups:
             stop = min(start + per_call, n_groups)
             for group in range(max(start, with_values), stop):
-                perturb(self, lanes, x, group - with_values, (group - start) * n, lane_of, n)
+                point = group - with_values
+                perturb(self, lanes, x + (point >> 1) * lanes.capacity, point, (group - start) * n, lane_of, n)
             pad(lanes, (stop - start) * n)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, n, start, 0)
@@ -329,13 +364,15 @@ cdef class CentralDifference(Evaluator):
                 take_values(lanes, lanes.block_f, lane_of, n)
             for group in range(max(start, with_values), stop):
                 values = lanes.block_f + (group - start) * n
-                if (group - with_values) & 1:
-                    contract(self, lanes, (group - with_values) >> 1, x, first, values, lane_of, n)
+                point = group - with_values
+                middle = x + (point >> 1) * lanes.capacity
+                if point & 1:
+                    contract(self, lanes, point >> 1, middle, first, values, lane_of, n)
                 else:
                     first = values
                 # not where the next point overwrites it: the second of a pair, or the next block
-                if stop < n_groups and (per_call > 1 or (group - with_values) & 1):
-                    restore(lanes, x, group - with_values, (group - start) * n, n)
+                if stop < n_groups and (per_call > 1 or point & 1):
+                    restore(lanes, middle, point, (group - start) * n, n)
             # the next call must not overwrite values whose partners it brings
             lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
             start = stop
@@ -348,29 +385,22 @@ cdef class CentralDifference(Evaluator):
 
         Where they are of no use, because a pair is one-sided or the difference is not finite, values are taken again.
         """
-        cdef double *x = <double *>side_by_side(lanes, lane_of, n)
-        cdef double *out = lanes.g_y if are_first_lanes(lane_of, n) else lanes.block_g
-        cdef Py_ssize_t i, j, at, n_again, stride = lanes.capacity
+        cdef double *x = side_by_side(lanes, lane_of, n)
+        cdef double *out = lanes.g_y if x == lanes.y else lanes.block_g
+        cdef Py_ssize_t i, j, at, n_again
         cdef double *g
         cdef bint finite
         if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
             return 1
         self.set_steps(lanes, x, lane_of, n)
-        lanes.block.x = x
-        lanes.block.stride = stride
-        lanes.block.culprit = -1
-        lanes.block_lanes = lane_of
-        lanes.n_block_lanes = lanes.n_block_columns = n
-        lanes.block.n_points = (n + 7) // 8 * 8
-        for j in range(lanes.block.n_points):
-            lanes.block_problems[j] = lanes.problem[lane_of[j if j < n else 0]]
+        if not open_in_place(lanes, objective, x, lane_of, n):
+            with gil:
+                raise ValueError("blocks for differences have the next multiple of 8 points, in the lanes' own memory")
         for i in range(lanes.n_dim):
-            for j in range(n, lanes.block.n_points):
-                x[i * stride + j] = x[i * stride]
-                lanes.h[i * stride + j] = lanes.h[i * stride]
+            repeat_first(lanes.h + i * lanes.capacity, n, lanes.block.n_points)
         objective.evaluate_differences(&lanes.block, lanes.h, out)
         for i in range(lanes.n_dim):
-            at = i * stride
+            at = i * lanes.capacity
             g = out + at
             if lanes.bounded or self.step > 0.0:
                 finite = fastgd_divide(g, lanes.h + at, n)

@@ -8,6 +8,9 @@ from .stopping cimport NONFINITE, UNBOUNDED
 cdef extern from "clock.h":
     double fastgd_seconds() noexcept nogil
 
+cdef extern from "rows.h":
+    bint fastgd_is_unwritten(double value) noexcept nogil
+
 
 cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
     """Of several faults in one evaluation the lowest Status stands, so that the order of the calls does not matter."""
@@ -15,9 +18,15 @@ cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noe
     lanes.any_fault = True
 
 
+cdef inline void note_unwritten(Lanes lanes, Py_ssize_t lane, double output) noexcept nogil:
+    if fastgd_is_unwritten(output) and (lanes.unwritten < 0 or lanes.problem[lane] < lanes.problem[lanes.unwritten]):
+        lanes.unwritten = lane
+
+
 cdef inline void note_value(Lanes lanes, Py_ssize_t lane, double value) noexcept nogil:
     if not isfinite(value):
         note_fault(lanes, lane, UNBOUNDED if value == -INFINITY else NONFINITE)
+        note_unwritten(lanes, lane, value)
 
 
 cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
@@ -27,8 +36,10 @@ cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexce
 
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
                     Py_ssize_t n_copies) except -1 nogil
+cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil
 cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil
-cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+cdef double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
 cdef bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept nogil
 cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
 cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
@@ -38,9 +49,12 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
 cdef class Evaluator:
     cdef public double deadline  # no call to the objective begins after it
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
+    cdef int evaluate_in_turn(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
+    cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                            Py_ssize_t want) except -1 nogil
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                              int want) except -1 nogil
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil
-    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil
+    cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=*) except -1 nogil

@@ -6,6 +6,12 @@ from .lanes cimport Lanes
 from .objective cimport GRADIENT, VALUE, Block, Objective
 from .stopping cimport EXCEPTION, NONFINITE, RUNNING
 
+cdef extern from "rows.h":
+    bint fastgd_all_are(const Py_ssize_t *numbers, Py_ssize_t number, Py_ssize_t n) noexcept nogil
+    bint fastgd_are_finite(const double *row, Py_ssize_t n) noexcept nogil
+    void fastgd_count(Py_ssize_t *nfev, Py_ssize_t *njev, Py_ssize_t *known, Py_ssize_t n_values,
+                      Py_ssize_t n_gradients, Py_ssize_t mask, Py_ssize_t n) noexcept nogil
+
 
 cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
     """Fills n_total columns of a row with copies of its first n."""
@@ -23,8 +29,7 @@ cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_
                     Py_ssize_t n_copies) except -1 nogil:
     """Fills the block with the points x of n lanes, n_copies times side by side; leaves its padding to `pad`."""
     cdef Block *block = &lanes.block
-    cdef Py_ssize_t i, column
-    cdef Py_ssize_t *problems = lanes.block_problems
+    cdef Py_ssize_t i
     cdef double *row
     lanes.block_lanes = lane_of
     lanes.n_block_lanes = n
@@ -39,13 +44,49 @@ cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_
         row = block.x + i * block.stride
         memcpy(row, x + i * lanes.capacity, n * sizeof(double))
         repeat(row, n, n_copies * n)
-    for column in range(n):
-        problems[column] = lanes.problem[lane_of[column]]
-    for column in range(n, n_copies * n):
-        problems[column] = problems[column - n]
-    for column in range(n_copies * n, block.n_points):
-        problems[column] = problems[0]
+    name_problems(lanes, lane_of, n)
     return 0
+
+
+cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil:
+    """Makes the rows of x, those of n lanes `side_by_side`, themselves the block; false if the objective wants another
+    one. Columns behind the n repeat the first."""
+    cdef Block *block = &lanes.block
+    cdef Py_ssize_t i, j
+    cdef double *row
+    if objective.owns_points or lanes.width == 1:
+        return False
+    lanes.block_lanes = lane_of
+    lanes.n_block_lanes = lanes.n_block_columns = block.n_points = n
+    block.x = x
+    block.stride = lanes.capacity
+    block.culprit = -1
+    objective.prepare(block)
+    if block.n_points > lanes.capacity:
+        return False
+    name_problems(lanes, lane_of, n)
+    if n < block.n_points:
+        for i in range(block.n_dim):
+            row = x + i * block.stride
+            for j in range(n, block.n_points):
+                row[j] = row[0]
+    return True
+
+
+cdef void name_problems(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """Whose points the columns of a block are: those of n lanes, perhaps several times, and copies of the first."""
+    cdef Py_ssize_t column
+    cdef Py_ssize_t *problems = lanes.block_problems
+    if are_first_lanes(lane_of, n):
+        memcpy(problems, lanes.problem, n * sizeof(Py_ssize_t))
+    else:
+        for column in range(n):
+            problems[column] = lanes.problem[lane_of[column]]
+    for column in range(n, lanes.n_block_columns):
+        problems[column] = problems[column - n]
+    for column in range(lanes.n_block_columns, lanes.block.n_points):
+        problems[column] = problems[0]
 
 
 cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
@@ -64,10 +105,11 @@ cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
             row[column] = row[0]
 
 
-cdef const double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """The trial points of n lanes as a matrix of n columns: y itself where they are the first n lanes."""
+cdef double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The trial points of n lanes as a matrix of n columns, behind which there are no other points: y itself where they
+    are all that live."""
     cdef Py_ssize_t i, j
-    if are_first_lanes(lane_of, n):
+    if n == lanes.live:
         return lanes.y
     for i in range(lanes.n_dim):
         for j in range(n):
@@ -93,9 +135,30 @@ cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_
         note_value(lanes, lane_of[j], values[j])
 
 
+cdef void take_gradients(Lanes lanes, const double *slopes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """Gradients that stand in rows like those of the block; perhaps where they belong."""
+    cdef Py_ssize_t i, j, at
+    cdef const double *row
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity
+        row = slopes + i * lanes.block.stride
+        if slopes != lanes.g_y:
+            for j in range(n):
+                lanes.g_y[at + lane_of[j]] = row[j]
+        if are_first_lanes(lane_of, n) and fastgd_are_finite(row, n) and fastgd_are_finite(lanes.y + at, n):
+            continue
+        for j in range(n):
+            if not isfinite(row[j]) or not isfinite(lanes.y[at + lane_of[j]]):
+                note_fault(lanes, lane_of[j], NONFINITE)
+                note_unwritten(lanes, lane_of[j], row[j])
+
+
 cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
                 Py_ssize_t n_gradients) noexcept nogil:
     cdef Py_ssize_t j
+    if are_first_lanes(lane_of, n):
+        fastgd_count(lanes.nfev, lanes.njev, lanes.known_y, n_values, n_gradients, n_gradients * GRADIENT, n)
+        return
     for j in range(n):
         lanes.nfev[lane_of[j]] += n_values
         lanes.njev[lane_of[j]] += n_gradients
@@ -110,24 +173,34 @@ cdef class Evaluator:
 
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
         """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
-        cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
-        cdef int late = 0
+        cdef Py_ssize_t lane
+        cdef int late
         if lanes.any_fault:
             for lane in range(lanes.live):
                 lanes.fault[lane] = RUNNING
             lanes.any_fault = False
-        if objective.has_gradient:
-            return self.evaluate_as_wanted(lanes, objective)
+        if fastgd_all_are(lanes.want, lanes.want[0], lanes.live):
+            late = self.evaluate_lanes(lanes, objective, lanes.all_lanes, lanes.live, lanes.want[0])
+        elif objective.has_gradient:
+            late = self.evaluate_as_wanted(lanes, objective)
+        else:
+            late = self.evaluate_in_turn(lanes, objective)
+        if lanes.unwritten >= 0:
+            with gil:
+                raise RuntimeError("the compiled function returned 0 but left an output unwritten")
+        return late
+
+    cdef int evaluate_in_turn(self, Lanes lanes, Objective objective) except -1 nogil:
+        """The same for lanes that want different things: values, then gradients by differences."""
+        cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
         for lane in range(lanes.live):
             # without a branch: the list that the lane is not in is written, too, and overwritten by the next lane
             lanes.gradient_lanes[n_gradients] = lanes.value_lanes[n_values] = lane
             n_gradients += lanes.want[lane] // GRADIENT
             n_values = lane + 1 - n_gradients
-        if n_values:
-            late = self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE)
-        if n_gradients and not late:
-            late = self.take_differences(lanes, objective, lanes.gradient_lanes, n_gradients)
-        return late
+        if self.evaluate_lanes(lanes, objective, lanes.value_lanes, n_values, VALUE):
+            return 1
+        return self.evaluate_lanes(lanes, objective, lanes.gradient_lanes, n_gradients, GRADIENT)
 
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil:
         """The same for an objective that has gradients of its own: a call for each thing that is wanted."""
@@ -137,9 +210,15 @@ cdef class Evaluator:
             for lane in range(lanes.live):
                 lanes.gradient_lanes[n] = lane
                 n += lanes.want[lane] == want
-            if n and self.evaluate_points(lanes, objective, lanes.gradient_lanes, n, want):
+            if n and self.evaluate_lanes(lanes, objective, lanes.gradient_lanes, n, want):
                 return 1
         return 0
+
+    cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
+                            Py_ssize_t want) except -1 nogil:
+        if want == VALUE or objective.has_gradient:
+            return self.evaluate_points(lanes, objective, lane_of, n, want)
+        return self.take_differences(lanes, objective, lane_of, n)
 
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil:
@@ -147,14 +226,14 @@ cdef class Evaluator:
         with gil:
             raise NotImplementedError("a subclass of Evaluator overrides take_differences")
 
-    cdef int call(self, Lanes lanes, Objective objective, int want) except -1 nogil:
+    cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=NULL) except -1 nogil:
         """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
         cdef Block *block = &lanes.block
         cdef Py_ssize_t column
         cdef int supplied
         if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
             return 0
-        supplied = objective.evaluate(block, want, lanes.block_f, lanes.block_g)
+        supplied = objective.evaluate(block, want, lanes.block_f, slopes)
         if block.n_failed:
             for column in range(lanes.n_block_columns):
                 if block.failed[column]:
@@ -166,25 +245,24 @@ cdef class Evaluator:
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                              int want) except -1 nogil:
         """Values, or the objective's own gradients, at the trial points of n lanes; 1 if the time ran out."""
-        cdef Py_ssize_t i, j, lane, supplies_gradients
-        cdef double slope
+        cdef Py_ssize_t supplies_gradients
+        cdef double *x
+        cdef double *slopes = lanes.block_g
         cdef int supplied
         if lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0]):
             return 0
-        open_block(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n, 1)
-        pad(lanes, n)
-        supplied = self.call(lanes, objective, want)
+        x = side_by_side(lanes, lane_of, n)
+        if not open_in_place(lanes, objective, x, lane_of, n):
+            open_block(lanes, objective, x, lane_of, n, 1)
+            pad(lanes, n)
+        elif x == lanes.y:
+            slopes = lanes.g_y
+        supplied = self.call(lanes, objective, want, slopes)
         supplies_gradients = (supplied & GRADIENT) != 0
         count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,
               supplies_gradients)
         if supplied & VALUE:
             take_values(lanes, lanes.block_f, lane_of, n)
         if supplied & GRADIENT:
-            for j in range(n):
-                lane = lane_of[j]
-                for i in range(lanes.n_dim):
-                    slope = lanes.block_g[i * lanes.block.stride + j]
-                    lanes.g_y[i * lanes.capacity + lane] = slope
-                    if not isfinite(slope) or not isfinite(lanes.y[i * lanes.capacity + lane]):
-                        note_fault(lanes, lane, NONFINITE)
+            take_gradients(lanes, slopes, lane_of, n)
         return supplied == 0

@@ -66,6 +66,7 @@ cdef class Lanes:
     cdef double relative_step       # infinity if the objective supplies gradients, which then have no rounding error
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
+    cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
     cdef bint any_finished          # since the last turnover
 
     # (n_dim, capacity): iterate and trial point, their gradients, the bounds, the best iterate
@@ -107,7 +108,9 @@ cdef class Lanes:
     cdef double *second             # (n_dim, capacity) bounded also offsets of the second point of a pair
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
+    cdef double *middle             # (capacity,) a coordinate while its row of the block is at other points
     cdef double *norm               # (capacity,) max |projected gradient|
+    cdef const Py_ssize_t *all_lanes  # 0, 1, 2, ...
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
     cdef Py_ssize_t *columns        # (capacity,) of a list of lanes, those to be looked at again
@@ -129,7 +132,10 @@ cdef class Lanes:
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil
     cdef void end_faulty(self) noexcept nogil
     cdef void accept(self) noexcept nogil
+    cdef void accept_all(self) noexcept nogil
+    cdef void exchange_all(self) noexcept nogil
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil
+    cdef void ask_all(self, Py_ssize_t want) noexcept nogil
     cdef void remember_best(self) noexcept nogil
     cdef void project(self) noexcept nogil
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil

@@ -87,7 +87,7 @@ cdef class Lanes:
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + 5 + n_dim * (
+            <double>capacity * (self.n_rows + self.n_counter_rows + 7 + n_dim * (
                 1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise))
             + <double>block_width * (4 + n_dim * (
                 (not objective.owns_points) + (objective.has_gradient or objective.has_differences))) + 8)
@@ -100,7 +100,7 @@ cdef class Lanes:
         return 0
 
     cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil:
-        cdef Py_ssize_t row = self.capacity, rows = self.n_dim * self.capacity
+        cdef Py_ssize_t lane, row = self.capacity, rows = self.n_dim * self.capacity
         cdef double *p = <double *>((<uintptr_t>self.slab + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
         cdef Py_ssize_t *q
         self.rows = p
@@ -160,7 +160,12 @@ cdef class Lanes:
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)
         self.columns = <Py_ssize_t *>(p + 3 * row)
         self.row = p + 4 * row
-        p += 5 * row
+        self.middle = p + 5 * row
+        q = <Py_ssize_t *>(p + 6 * row)
+        for lane in range(self.capacity):
+            q[lane] = lane
+        self.all_lanes = q
+        p += 7 * row
         self.block_f = p
         self.other_block_f = p + block_width
         self.block_problems = <Py_ssize_t *>(p + 2 * block_width)
@@ -168,7 +173,7 @@ cdef class Lanes:
         self.block.failed = <bint *>(p + 3 * block_width)
         memset(self.block.failed, 0, block_width * sizeof(bint))
         self.block.n_failed = 0
-        self.block.culprit = -1
+        self.block.culprit = self.unwritten = -1
         self.block.n_dim = self.n_dim
         p += 4 * block_width
         if not objective.owns_points:
@@ -230,6 +235,12 @@ cdef class Lanes:
         self.want[lane] = want
         self.known_y[lane] = 0
 
+    cdef void ask_all(self, Py_ssize_t want) noexcept nogil:
+        cdef Py_ssize_t lane
+        for lane in range(self.live):
+            self.want[lane] = want
+            self.known_y[lane] = 0
+
     cdef void end_faulty(self) noexcept nogil:
         """Ends the lanes whose evaluation failed, with their last iterate."""
         cdef Py_ssize_t lane
@@ -245,10 +256,7 @@ cdef class Lanes:
             n_accepted += self.phase[lane] == ITERATE
             self.nit[lane] += self.phase[lane] == ITERATE
         if n_accepted == self.live:
-            self.x, self.y = self.y, self.x
-            self.g, self.g_y = self.g_y, self.g
-            self.f, self.f_y = self.f_y, self.f
-            self.known, self.known_y = self.known_y, self.known
+            self.exchange_all()
         elif n_accepted:
             for i in range(self.n_dim):
                 fastgd_exchange(self.x + i * self.capacity, self.y + i * self.capacity, self.phase, self.live)
@@ -257,6 +265,19 @@ cdef class Lanes:
             for lane in range(self.live):
                 if self.phase[lane] == ITERATE:
                     self.known[lane], self.known_y[lane] = self.known_y[lane], self.known[lane]
+
+    cdef void accept_all(self) noexcept nogil:
+        cdef Py_ssize_t lane
+        for lane in range(self.live):
+            self.phase[lane] = ITERATE
+            self.nit[lane] += 1
+        self.exchange_all()
+
+    cdef void exchange_all(self) noexcept nogil:
+        self.x, self.y = self.y, self.x
+        self.g, self.g_y = self.g_y, self.g
+        self.f, self.f_y = self.f_y, self.f
+        self.known, self.known_y = self.known_y, self.known
 
     cdef void remember_best(self) noexcept nogil:
         cdef Py_ssize_t i, lane, at
@@ -299,6 +320,8 @@ cdef class Lanes:
 
     cdef Py_ssize_t culprit(self) noexcept nogil:
         """The lane whose evaluation raised, or -1 if that is not known."""
+        if self.unwritten >= 0:
+            return self.unwritten
         if self.block.culprit < 0:
             return -1
         if self.block.culprit >= self.n_block_columns:

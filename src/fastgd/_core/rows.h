@@ -54,12 +54,71 @@ FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b
     }
 }
 
-/* norm = max(norm, |g|) */
-FASTGD_CLONES static void fastgd_raise_to_abs(double *restrict norm, const double *restrict g, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++) {
-        double size = fabs(g[j]);
-        norm[j] = size > norm[j] ? size : norm[j];
+/* norm = max(|g|, axis=0), nan ignored; the maxima of a strip of lanes stay in registers while the rows pass by. */
+FASTGD_CLONES static void fastgd_norms(double *restrict norm, const double *restrict g, ptrdiff_t stride,
+                                       ptrdiff_t n_dim, ptrdiff_t n) {
+    enum { STRIP = 8 };
+    ptrdiff_t j = 0;
+    for (; j + STRIP <= n; j += STRIP) {
+        double most[STRIP] = {0.0};
+        for (ptrdiff_t i = 0; i < n_dim; i++)
+            for (int lane = 0; lane < STRIP; lane++) {
+                double size = fabs(g[i * stride + j + lane]);
+                most[lane] = size > most[lane] ? size : most[lane];
+            }
+        for (int lane = 0; lane < STRIP; lane++)
+            norm[j + lane] = most[lane];
     }
+    for (; j < n; j++) {
+        norm[j] = 0.0;
+        for (ptrdiff_t i = 0; i < n_dim; i++) {
+            double size = fabs(g[i * stride + j]);
+            norm[j] = size > norm[j] ? size : norm[j];
+        }
+    }
+}
+
+/* all(numbers == number) */
+FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdiff_t number, ptrdiff_t n) {
+    ptrdiff_t others = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        others |= numbers[j] ^ number;
+    return !others;
+}
+
+/* nfev += n_values; njev += n_gradients; known |= mask */
+FASTGD_CLONES static void fastgd_count(ptrdiff_t *restrict nfev, ptrdiff_t *restrict njev, ptrdiff_t *restrict known,
+                                       ptrdiff_t n_values, ptrdiff_t n_gradients, ptrdiff_t mask, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        nfev[j] += n_values;
+        njev[j] += n_gradients;
+        known[j] |= mask;
+    }
+}
+
+/* (norm <= gtol) | (nit >= maxiter) | (nfev + cost > maxfev) */
+static inline int fastgd_may_end(double norm, double gtol, ptrdiff_t nit, ptrdiff_t maxiter, ptrdiff_t nfev,
+                                 ptrdiff_t maxfev, ptrdiff_t cost) {
+    return (norm <= gtol) | (nit >= maxiter) | (nfev + cost > maxfev);
+}
+
+/* any(may_end(...)) */
+FASTGD_CLONES static int fastgd_any_may_end(const double *restrict norm, const double *restrict gtol,
+                                            const ptrdiff_t *restrict nit, const ptrdiff_t *restrict maxiter,
+                                            const ptrdiff_t *restrict nfev, const ptrdiff_t *restrict maxfev,
+                                            ptrdiff_t cost, ptrdiff_t n) {
+    int64_t ends = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        ends |= fastgd_may_end(norm[j], gtol[j], nit[j], maxiter[j], nfev[j], maxfev[j], cost);
+    return ends != 0;
+}
+
+/* Whether all are finite. */
+FASTGD_CLONES static int fastgd_are_finite(const double *restrict row, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        nonfinite |= fastgd_nonfinite(row[j]);
+    return !(nonfinite >> 63);
 }
 
 /* The power of two nearest to factor * max(x_scale, |x|), by rounding the significand to 1 or 2. */
@@ -159,7 +218,8 @@ FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *rest
     return !(nonfinite >> 63);
 }
 
-/* A nan that no computation returns: outputs are filled with it, and a compiled function must not leave it there. */
+/* A nan that no computation returns: outputs are filled with it, and a compiled function must not leave it there. Who
+   meets a number that is not finite asks whether it is this one; its sign may have been changed since. */
 #define FASTGD_UNWRITTEN 0x7FF4DEADBEEF5EEDu
 
 FASTGD_CLONES static void fastgd_mark_unwritten(double *restrict row, ptrdiff_t n) {
@@ -167,10 +227,7 @@ FASTGD_CLONES static void fastgd_mark_unwritten(double *restrict row, ptrdiff_t 
         row[j] = fastgd_from_bits(FASTGD_UNWRITTEN);
 }
 
-FASTGD_CLONES static int fastgd_is_written(const double *restrict row, ptrdiff_t n) {
-    int64_t unwritten = 0;
-    for (ptrdiff_t j = 0; j < n; j++)
-        unwritten |= fastgd_bits(row[j]) == FASTGD_UNWRITTEN;
-    return !unwritten;
+static inline int fastgd_is_unwritten(double value) {
+    return (fastgd_bits(value) & 0x7FFFFFFFFFFFFFFFu) == FASTGD_UNWRITTEN;
 }
 #endif

@@ -7,7 +7,12 @@ from .lanes cimport AGAIN, Lanes, leads_inside
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
-    void fastgd_raise_to_abs(double *norm, const double *g, Py_ssize_t n) noexcept nogil
+    void fastgd_norms(double *norm, const double *g, Py_ssize_t stride, Py_ssize_t n_dim, Py_ssize_t n) noexcept nogil
+    bint fastgd_may_end(double norm, double gtol, Py_ssize_t nit, Py_ssize_t maxiter, Py_ssize_t nfev,
+                        Py_ssize_t maxfev, Py_ssize_t cost) noexcept nogil
+    bint fastgd_any_may_end(const double *norm, const double *gtol, const Py_ssize_t *nit, const Py_ssize_t *maxiter,
+                            const Py_ssize_t *nfev, const Py_ssize_t *maxfev, Py_ssize_t cost,
+                            Py_ssize_t n) noexcept nogil
 
 
 class Status(IntEnum):
@@ -67,17 +72,17 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
     cdef Py_ssize_t i, lane, at
     cdef double size
     cdef double *norm = lanes.norm
+    if not lanes.bounded:
+        fastgd_norms(norm, lanes.g, lanes.capacity, lanes.n_dim, lanes.live)
+        return
     for lane in range(lanes.live):
         norm[lane] = 0.0
     for i in range(lanes.n_dim):
         at = i * lanes.capacity
-        if lanes.bounded:
-            # norm = max(norm, where(x == where(g > 0, lower, upper), 0, abs(g)))
-            for lane in range(lanes.live):
-                size = fabs(lanes.g[at + lane]) if leads_inside(lanes, at + lane) else 0.0
-                norm[lane] = size if size > norm[lane] else norm[lane]
-        else:
-            fastgd_raise_to_abs(norm, lanes.g + at, lanes.live)
+        # norm = max(norm, where(x == where(g > 0, lower, upper), 0, abs(g)))
+        for lane in range(lanes.live):
+            size = fabs(lanes.g[at + lane]) if leads_inside(lanes, at + lane) else 0.0
+            norm[lane] = size if size > norm[lane] else norm[lane]
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -117,8 +122,8 @@ cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 
 cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """The common case of `decide`, for lanes that have no tolerance but gtol."""
-    return (lanes.norm[lane] <= lanes.gtol[lane] or lanes.nit[lane] >= lanes.maxiter[lane]
-            or lanes.nfev[lane] + lanes.cost > lanes.maxfev[lane])
+    return fastgd_may_end(lanes.norm[lane], lanes.gtol[lane], lanes.nit[lane], lanes.maxiter[lane], lanes.nfev[lane],
+                          lanes.maxfev[lane], lanes.cost)
 
 
 cdef bint search_is_over_budget(Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -131,6 +136,9 @@ cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that meet a criterion."""
     cdef Py_ssize_t lane, status
     measure_gradients(lanes)
+    if not (lanes.tests_steps or fastgd_any_may_end(lanes.norm, lanes.gtol, lanes.nit, lanes.maxiter, lanes.nfev,
+                                                    lanes.maxfev, lanes.cost, lanes.live)):
+        return
     for lane in range(lanes.live):
         if not (lanes.tests_steps or may_end(lanes, lane)) or lanes.status[lane] != RUNNING:
             continue

@@ -108,19 +108,20 @@ cdef class FixedForm(Rule):
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
         cdef Py_ssize_t lane
+        if not lanes.any_fault:
+            lanes.accept_all()
+            return
         for lane in range(lanes.live):
             lanes.phase[lane] = ITERATE
-        if lanes.any_fault:
-            lanes.end_faulty()
+        lanes.end_faulty()
         lanes.accept()
 
     cdef void propose(self, Lanes lanes) noexcept nogil:
-        cdef Py_ssize_t i, lane
+        cdef Py_ssize_t i
         self.prepare(lanes)
         for i in range(lanes.n_dim):
             self.step(lanes, i)
-        for lane in range(lanes.live):
-            lanes.ask(lane, lanes.want_at_iterate)
+        lanes.ask_all(lanes.want_at_iterate)
 
     cdef void prepare(self, Lanes lanes) noexcept nogil:
         """Sets the rows that have a number for every lane."""
