@@ -14,6 +14,11 @@ cdef extern from "rows.h":
     bint fastgd_shift_rounded(double *out, const double *x, double factor, double x_scale, double sign,
                               Py_ssize_t n) noexcept nogil
     bint fastgd_shift(double *out, const double *x, double step, Py_ssize_t n) noexcept nogil
+    bint fastgd_open_pair_rounded(double *x, double *middle, double *below, double factor, double x_scale,
+                                  Py_ssize_t n) noexcept nogil
+    bint fastgd_open_pair(double *x, double *middle, double *below, double step, Py_ssize_t n) noexcept nogil
+    void fastgd_open_pair_inside(double *x, double *middle, double *below, const double *h, const double *second,
+                                 Py_ssize_t n) noexcept nogil
     bint fastgd_rounded_quotients(double *g, const double *first, const double *second, const double *x, double factor,
                                   double x_scale, Py_ssize_t n) noexcept nogil
     bint fastgd_quotients(double *g, const double *first, const double *second, double step,

@@ -135,6 +135,25 @@ cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, P
             note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[j], row[j])
 
 
+cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_ssize_t i, const Py_ssize_t *lane_of,
+                           Py_ssize_t n) noexcept nogil:
+    """The same in place: moves the row of coordinate i to the first points of the pairs, and leaves the second ones
+    and what it was in scratch rows."""
+    cdef Py_ssize_t j, at = i * lanes.capacity
+    cdef bint moved
+    if lanes.bounded:
+        fastgd_open_pair_inside(row, lanes.middle, lanes.row, lanes.h + at, lanes.second + at, n)
+        moved = not self.step_vanishes
+    elif self.step > 0.0:
+        moved = fastgd_open_pair(row, lanes.middle, lanes.row, self.step, n)
+    else:
+        moved = fastgd_open_pair_rounded(row, lanes.middle, lanes.row, RELATIVE_STEP, self.x_scale, n)
+    if not moved:
+        for j in range(n):
+            note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], row[j])
+            note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
+
+
 cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
                                     double shifted) noexcept nogil:
     """Where x + h == x, unless the coordinate is frozen by its bounds."""
@@ -316,25 +335,27 @@ cdef class CentralDifference(Evaluator):
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                Py_ssize_t n, bint with_values) except -1 nogil:
         """`evaluate_stencil` in a block that is the lanes' own rows: one of them at a time leaves its place."""
-        cdef Py_ssize_t i, point
-        cdef double *middle = lanes.middle
+        cdef Py_ssize_t i, side, n_points = lanes.block.n_points
+        cdef double *row
         if with_values:
             if not self.call(lanes, objective, VALUE):
                 return 1
             take_values(lanes, lanes.block_f, lane_of, n)
         for i in range(lanes.n_dim):
-            memcpy(middle, x + i * lanes.capacity, lanes.block.n_points * sizeof(double))
-            for point in range(2 * i, 2 * i + 2):
-                # the padding repeats the first column
-                perturb(self, lanes, middle, point, 0, lane_of, n)
-                repeat_first(x + i * lanes.capacity, n, lanes.block.n_points)
+            row = x + i * lanes.capacity
+            open_pair(self, lanes, row, i, lane_of, n)
+            for side in range(2):
+                if side:
+                    memcpy(row, lanes.row, n * sizeof(double))
+                repeat_first(row, n, n_points)
                 if not self.call(lanes, objective, VALUE):
-                    count(lanes, lane_of, n, with_values + point, 0)
+                    count(lanes, lane_of, n, with_values + 2 * i + side, 0)
                     return 1
                 # the values of a pair are needed together
                 lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
-            contract(self, lanes, i, middle, lanes.block_f, lanes.other_block_f, lane_of, n)
-            memcpy(x + i * lanes.capacity, middle, lanes.block.n_points * sizeof(double))
+            memcpy(row, lanes.middle, n * sizeof(double))
+            repeat_first(row, n, n_points)
+            contract(self, lanes, i, lanes.middle, lanes.block_f, lanes.other_block_f, lane_of, n)
         count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
         return 0
 
