@@ -55,9 +55,10 @@ cdef class CompiledPoint(Objective):
                 f[j] = self.sign * self.function(<int>block.n_dim, self.point)
         return VALUE
 
-    cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
-                            double *first, double *second) except -1 nogil:
-        cdef Py_ssize_t i
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
+                                   double *second) except -1 nogil:
+        cdef Py_ssize_t i, n_dim = block.n_dim
+        cdef double *x = block.x
         cdef double middle
         cdef PointFunction function = self.function
         cdef PointFunctionWithData function_with_data = self.function_with_data
@@ -73,7 +74,7 @@ cdef class CompiledPoint(Objective):
                 x[i] = below[i]
                 second[i] = self.sign * function(<int>n_dim, x)
             x[i] = middle
-        return 0
+        return 2 * n_dim
 
 
 @final

@@ -31,8 +31,6 @@ cdef class CentralDifference(Evaluator):
     cdef bint step_vanishes   # one of those that were fitted into bounds
     cdef double least_step(self) noexcept nogil
     cdef double relative_step(self) noexcept nogil
-    cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
-                                     const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil
     cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                         bint with_values) except -1 nogil
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,

@@ -18,8 +18,8 @@ from .evaluation cimport (
     take_values,
 )
 from .lanes cimport Lanes
-from .objective cimport GRADIENT, VALUE, Objective
-from .stopping cimport NONFINITE, STEP_UNDERFLOW
+from .objective cimport GRADIENT, VALUE, Block, Objective
+from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
@@ -221,12 +221,12 @@ cdef class CentralDifference(Evaluator):
             if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
                 return 1
             return self.take_own_differences(lanes, objective, lane_of, n)
+        if lanes.width == 1 and not may_be_asked(lanes, x, lane_of[0]):
+            return 0
         if objective.takes_points:
             return self.take_pairs(lanes, objective, lane_of, n, n_values == n)
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
-        if lanes.width == 1:
-            return self.evaluate_point_by_point(lanes, objective, x, lane_of, n_values == n)
         if lanes.width < 2 * n and open_in_place(lanes, objective, x, lane_of, n):
             return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
@@ -252,46 +252,13 @@ cdef class CentralDifference(Evaluator):
                     or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j]
                     or not isfinite(x[i * lanes.capacity + j]))
 
-    cdef int evaluate_point_by_point(self, Lanes lanes, Objective objective, const double *x,
-                                     const Py_ssize_t *lane_of, Py_ssize_t with_values) except -1 nogil:
-        """`evaluate_stencil` for one lane and one point in a call: there, a Python function of 0.3 us would wait longer
-        for the code around it than that code runs, because little of it stays in the instruction cache."""
-        cdef Py_ssize_t i
-        cdef double first, h
-        cdef double *point
-        if not may_be_asked(lanes, x, lane_of[0]):
-            return 0
-        open_block(lanes, objective, x, lane_of, 1, 1)
-        if with_values:
-            if not self.call(lanes, objective, VALUE):
-                return 1
-            take_values(lanes, lanes.block_f, lane_of, 1)
-        for i in range(lanes.n_dim):
-            point = lanes.block.x + i * lanes.block.stride
-            h = lanes.h[i] if lanes.bounded else step_at(self, x[i])
-            point[0] = x[i] + h
-            if point[0] == x[i]:
-                note_vanished_step(lanes, i, lane_of[0], x[i], point[0])
-            if not self.call(lanes, objective, VALUE):
-                count(lanes, lane_of, 1, with_values + 2 * i, 0)
-                return 1
-            first = lanes.block_f[0]
-            point = lanes.block.x + i * lanes.block.stride  # the objective may have moved the points
-            point[0] = x[i] + (lanes.second[i] if lanes.bounded else -h)
-            if not self.call(lanes, objective, VALUE):
-                count(lanes, lane_of, 1, with_values + 2 * i + 1, 0)
-                return 1
-            lanes.block.x[i * lanes.block.stride] = x[i]
-            contract(self, lanes, i, x + i, &first, lanes.block_f, lane_of, 1)
-        count(lanes, lane_of, 1, with_values + 2 * lanes.n_dim, 1)
-        return 0
-
     cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                         bint with_values) except -1 nogil:
         """`evaluate_stencil` for an objective of one point: every lane's point is gathered once, and its coordinates
         change in place."""
-        cdef Py_ssize_t i, j, n_dim = lanes.n_dim
-        cdef double *x = lanes.block_x  # a block has room for more than these five points
+        cdef Py_ssize_t i, j, n_values, n_dim = lanes.n_dim
+        cdef Block *block = &lanes.block
+        cdef double *x = lanes.block_x  # a block has room for these five points
         cdef double *above = x + n_dim
         cdef double *below = x + 2 * n_dim
         cdef double *first = x + 3 * n_dim
@@ -300,9 +267,15 @@ cdef class CentralDifference(Evaluator):
         cdef bint moved, finite
         if with_values and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
             return 1
+        block.x = x
+        block.n_points = block.stride = lanes.n_block_lanes = lanes.n_block_columns = 1
+        block.culprit = -1
         for j in range(n):
             if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
                 return 1
+            block.deadline = self.deadline
+            lanes.block_lanes = lane_of + j
+            lanes.block_problems[0] = lanes.problem[lane_of[j]]
             for i in range(n_dim):
                 x[i] = lanes.y[i * lanes.capacity + lane_of[j]]
             if lanes.bounded:
@@ -317,7 +290,14 @@ cdef class CentralDifference(Evaluator):
                 for i in range(n_dim):
                     note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], above[i])
                     note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], below[i])
-            objective.evaluate_pairs(n_dim, x, above, below, first, second)
+            n_values = objective.evaluate_pairs(block, above, below, first, second)
+            if block.n_failed:
+                note_fault(lanes, lane_of[j], EXCEPTION)
+                block.failed[0] = False
+                block.n_failed = 0
+            if n_values < 2 * n_dim:
+                count(lanes, lane_of + j, 1, n_values, 0)
+                return 1
             if lanes.bounded:
                 finite = True
                 for i in range(n_dim):

@@ -12,6 +12,7 @@ cdef extern from "rows.h":
 
 cdef Py_ssize_t ALIGNMENT = 64
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
+cdef Py_ssize_t ROOM_OF_POINTS = 5  # at the least: a point, those of a stencil, and their values
 
 
 cdef class Source:
@@ -71,7 +72,7 @@ cdef class Lanes:
     cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1:
         """Takes the memory and lays out its rows; with fewer problems than it has lanes an objective still gets
         blocks of the width it likes, filled with the points of their stencils."""
-        cdef Py_ssize_t block_width = 1
+        cdef Py_ssize_t block_width = ROOM_OF_POINTS
         cdef double n_bytes
         if capacity > 1 or objective.has_differences:  # which come in blocks that are the lanes themselves
             capacity = (capacity + 7) // 8 * 8

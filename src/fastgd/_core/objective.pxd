@@ -11,6 +11,7 @@ cdef struct Block:
     bint *failed                # (n_points,) set where the user's function failed and the run goes on
     Py_ssize_t n_failed         # how many of them are set
     Py_ssize_t culprit          # the column whose evaluation raised, or -1
+    double deadline             # of `fastgd_seconds`: when `evaluate_pairs` has to end
     Py_ssize_t n_dim
     Py_ssize_t n_points
     Py_ssize_t stride
@@ -26,6 +27,6 @@ cdef class Objective:
     cdef readonly Py_ssize_t width   # how many points it likes to get in one call
     cdef int prepare(self, Block *block) except -1 nogil
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil
-    cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
-                            double *first, double *second) except -1 nogil
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
+                                   double *second) except -1 nogil
     cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil

@@ -62,11 +62,11 @@ cdef class Objective:
         with gil:
             raise NotImplementedError("a subclass of Objective overrides evaluate")
 
-    cdef int evaluate_pairs(self, Py_ssize_t n_dim, double *x, const double *above, const double *below,
-                            double *first, double *second) except -1 nogil:
-        """The values where coordinate i of the point x (n_dim,) is above[i], and where it is below[i], for every i.
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
+                                   double *second) except -1 nogil:
+        """The values where coordinate i of the only point x (n_dim,) is above[i], and where it is below[i], for every i.
 
-        It may change x, and leaves it as it was.
+        Returns how many it has evaluated when the deadline came. It may change x, and leaves it as it was.
         """
         with gil:
             raise NotImplementedError("an Objective that takes points overrides evaluate_pairs")

@@ -3,7 +3,7 @@ from cython cimport final
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.math cimport NAN
+from libc.math cimport INFINITY, NAN
 from libc.string cimport memcmp, memcpy, memset
 
 from .objective cimport GRADIENT, VALUE
@@ -33,6 +33,9 @@ cdef extern from *:
         PyObject *descr
         int flags
     bint FASTGD_COUNTS_ARE_EXACT
+
+cdef extern from "clock.h":
+    double fastgd_seconds() noexcept nogil
 
 cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
@@ -144,6 +147,8 @@ cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, d
 ctypedef int (*Evaluation)(PythonObjective, Block *, int, double *, double *) except -1 nogil
 # The same, leaving it to the caller to look for the exception: a try statement costs 20 ns.
 ctypedef int (*QuietEvaluation)(PythonObjective, Block *, int, double *, double *) noexcept nogil
+ctypedef Py_ssize_t (*QuietWalk)(PythonObjective, Block *, const double *, const double *, double *,
+                                 double *) noexcept nogil
 
 
 cdef class PythonObjective(Objective):
@@ -174,6 +179,7 @@ cdef class Pointwise(PythonObjective):
     def __cinit__(self, *arguments):
         cdef Py_ssize_t i, n_leading = self.n_dim if self.unpack else 1
         self.width = 1
+        self.takes_points = True
         self.problem = -1
         self.n_arguments = n_leading + len(self.args) + len(self.batch_args)
         self.stack = <PyObject **>PyMem_Malloc((self.n_arguments + 1) * sizeof(PyObject *))
@@ -188,13 +194,16 @@ cdef class Pointwise(PythonObjective):
 
     cdef int select_problem(self, Py_ssize_t problem) except -1:
         cdef Py_ssize_t i, first = 1 + self.n_arguments - len(self.batch_args)
+        if problem == self.problem:
+            return 0
         self.batch_slices = [values[problem] for values in self.batch_args]
         for i in range(len(self.batch_args)):
             self.stack[first + i] = <PyObject *>self.batch_slices[i]
         self.problem = problem
         return 0
 
-    cdef object call(self, object function, const double *x):
+    cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate):
+        """The function at x, but for the coordinate `moved` (-1: none)."""
         cdef Py_ssize_t i
         cdef PyObject **arguments = self.stack + 1
         cdef size_t n_arguments = <size_t>self.n_arguments | PY_VECTORCALL_ARGUMENTS_OFFSET
@@ -204,9 +213,11 @@ cdef class Pointwise(PythonObjective):
                 arguments[0] = <PyObject *>self.argument.array
             for i in range(self.n_dim):
                 self.argument.data[i] = x[i]
+            if moved >= 0:
+                self.argument.data[moved] = coordinate
             return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
         for i in range(self.n_dim):
-            arguments[i] = PyFloat_FromDouble(x[i])
+            arguments[i] = PyFloat_FromDouble(coordinate if i == moved else x[i])
         try:
             return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
         finally:
@@ -214,17 +225,17 @@ cdef class Pointwise(PythonObjective):
                 Py_XDECREF(arguments[i])
 
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1:
-        if self.batch_args and block.problems[0] != self.problem:
+        if self.batch_args:
             self.select_problem(block.problems[0])
         if self.jac is True:
-            value, gradient = split_pair(self.call(self.fun, block.x))
+            value, gradient = split_pair(self.call(self.fun, block.x, -1, 0.0))
             f[0] = self.sign * as_value(value)
             copy_gradients(gradient, self.sign, False, g, block)
             return VALUE | GRADIENT
         if want & VALUE:
-            f[0] = self.sign * as_value(self.call(self.fun, block.x))
+            f[0] = self.sign * as_value(self.call(self.fun, block.x, -1, 0.0))
         if want & GRADIENT:
-            copy_gradients(self.call(self.jac, block.x), self.sign, False, g, block)
+            copy_gradients(self.call(self.jac, block.x, -1, 0.0), self.sign, False, g, block)
         return want
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
@@ -232,6 +243,42 @@ cdef class Pointwise(PythonObjective):
         if supplied < 0:
             return (<Evaluation>note_failure)(self, block, want, f, g)
         return supplied
+
+    cdef Py_ssize_t walk(self, Block *block, const double *above, const double *below, double *first,
+                         double *second) except -1:
+        """`evaluate_pairs` from the point number `reached` on, up to an exception."""
+        cdef Py_ssize_t i, point
+        cdef double value
+        if self.batch_args:
+            self.select_problem(block.problems[0])
+        for point in range(self.reached, 2 * self.n_dim):
+            if block.deadline < INFINITY and fastgd_seconds() > block.deadline:
+                return point
+            self.reached = point
+            i = point >> 1
+            value = self.sign * as_value(self.call(self.fun, block.x, i, below[i] if point & 1 else above[i]))
+            if point & 1:
+                second[i] = value
+            else:
+                first[i] = value
+        return 2 * self.n_dim
+
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
+                                   double *second) except -1 nogil:
+        cdef Py_ssize_t n_evaluated, failed
+        self.reached = 0
+        while True:
+            n_evaluated = (<QuietWalk>walk_pairs)(self, block, above, below, first, second)
+            if n_evaluated >= 0:
+                return n_evaluated
+            failed = self.reached
+            (<Evaluation>note_failure)(self, block, VALUE, (second if failed & 1 else first) + (failed >> 1), NULL)
+            self.reached = failed + 1
+
+
+cdef Py_ssize_t walk_pairs(PythonObjective objective, Block *block, const double *above, const double *below,
+                           double *first, double *second) except -1:
+    return (<Pointwise>objective).walk(block, above, below, first, second)
 
 
 cdef int evaluate_point(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
