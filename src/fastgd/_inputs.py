@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 LARGEST_COUNT = np.iinfo(np.intp).max
+FLOAT64 = np.dtype(np.float64)
 # A batch of more numbers is not copied at once.
 LARGE = 1 << 18
 
@@ -47,10 +48,13 @@ def as_real_array(value, name):
     return array
 
 
-def as_points(x, name, large_as_it_is=False):
-    """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole."""
-    array = as_real_array(x, name)
+def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
+    """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole, nor a single
+    point of which nothing is read once the function has been called."""
+    array = x if type(x) is np.ndarray and x.dtype is FLOAT64 else as_real_array(x, name)
     shape = array.shape
+    if one_as_it_is and len(shape) == 1 and shape[0] and array.dtype is FLOAT64:
+        return Points(array[None], shape, is_own=False)
     n_dim = shape[-1] if shape else 1
     if n_dim == 0:
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
@@ -140,6 +144,8 @@ def count_per_problem(value, name, points, minimum):
 
 def repeated(value, dtype, points):
     """The same number for every problem, in the memory of one: np.broadcast_to takes ten times as long."""
+    if points.n_problems == 1:
+        return np.array([value], dtype)
     return np.ndarray(points.n_problems, dtype, np.array(value, dtype), strides=(0,))
 
 

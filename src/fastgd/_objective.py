@@ -29,7 +29,7 @@ def as_difference(jac):
 
 def named(thing):
     """What "module:name" stands for; anything else as it is."""
-    if not isinstance(thing, str) or ":" not in thing:
+    if type(thing) is FunctionType or not isinstance(thing, str) or ":" not in thing:
         return thing
     module, _, name = thing.partition(":")
     return attrgetter(name)(import_module(module))
@@ -56,6 +56,9 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
     difference = as_difference(jac)
     args = args if isinstance(args, tuple) else (args,)
     own_jac = jac if difference is None else None
+    if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
+        return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
+                                   record_errors), as_core_difference(difference), ()
     if is_jitted(fun):
         refuse_options("jitted function, whose options are those of fastgd.jit", {
             "vectorized": vectorized,
