@@ -53,7 +53,7 @@ def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
     point of which nothing is read once the function has been called."""
     array = x if type(x) is np.ndarray and x.dtype is FLOAT64 else as_real_array(x, name)
     shape = array.shape
-    if one_as_it_is and len(shape) == 1 and shape[0] and array.dtype is FLOAT64:
+    if one_as_it_is and len(shape) == 1 and 0 < shape[0] <= LARGE and array.dtype is FLOAT64:
         return Points(array[None], shape, is_own=False)
     n_dim = shape[-1] if shape else 1
     if n_dim == 0:

@@ -178,8 +178,8 @@ cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noe
 cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:
     """How many groups of n columns go into a call, so that no call is wider than need be."""
     cdef Py_ssize_t most, n_calls
-    if width < 2 * n:
-        return 1
+    if width < 4 * n:
+        return 1  # the block is wide enough, and copies of the points would cost more than calls
     most = min(width // n, n_groups)
     n_calls = (n_groups + most - 1) // most
     return (n_groups + n_calls - 1) // n_calls
@@ -227,7 +227,7 @@ cdef class CentralDifference(Evaluator):
             return self.take_pairs(lanes, objective, lane_of, n, n_values == n)
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
-        if lanes.width < 2 * n and open_in_place(lanes, objective, x, lane_of, n):
+        if groups_per_call(lanes.width, n, 2 * lanes.n_dim) == 1 and open_in_place(lanes, objective, x, lane_of, n):
             return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 

@@ -49,7 +49,6 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
 cdef class Evaluator:
     cdef public double deadline  # no call to the objective begins after it
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
-    cdef int evaluate_in_turn(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                             Py_ssize_t want) except -1 nogil

@@ -172,8 +172,12 @@ cdef class Evaluator:
         self.deadline = INFINITY
 
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
-        """Evaluates what every lane wants at its y into f_y and g_y; 1 if the time ran out before that."""
-        cdef Py_ssize_t lane
+        """Evaluates what lanes want at their y into f_y and g_y; 1 if the time ran out before that.
+
+        While a lane wants a value and no more, those that want gradients wait, so that nearly all of them get theirs
+        in the same calls.
+        """
+        cdef Py_ssize_t lane, n = 0
         cdef int late
         if lanes.any_fault:
             for lane in range(lanes.live):
@@ -181,31 +185,25 @@ cdef class Evaluator:
             lanes.any_fault = False
         if fastgd_all_are(lanes.want, lanes.want[0], lanes.live):
             late = self.evaluate_lanes(lanes, objective, lanes.all_lanes, lanes.live, lanes.want[0])
-        elif objective.has_gradient:
-            late = self.evaluate_as_wanted(lanes, objective)
         else:
-            late = self.evaluate_in_turn(lanes, objective)
+            for lane in range(lanes.live):
+                lanes.value_lanes[n] = lane
+                n += lanes.want[lane] == VALUE
+            if n:
+                late = self.evaluate_lanes(lanes, objective, lanes.value_lanes, n, VALUE)
+            elif objective.has_gradient:
+                late = self.evaluate_as_wanted(lanes, objective)
+            else:
+                late = self.take_differences(lanes, objective, lanes.all_lanes, lanes.live)
         if lanes.unwritten >= 0:
             with gil:
                 raise RuntimeError("the compiled function returned 0 but left an output unwritten")
         return late
 
-    cdef int evaluate_in_turn(self, Lanes lanes, Objective objective) except -1 nogil:
-        """The same for lanes that want different things: values, then gradients by differences."""
-        cdef Py_ssize_t lane, n_gradients = 0, n_values = 0
-        for lane in range(lanes.live):
-            # without a branch: the list that the lane is not in is written, too, and overwritten by the next lane
-            lanes.gradient_lanes[n_gradients] = lanes.value_lanes[n_values] = lane
-            n_gradients += lanes.want[lane] // GRADIENT
-            n_values = lane + 1 - n_gradients
-        if self.evaluate_lanes(lanes, objective, lanes.value_lanes, n_values, VALUE):
-            return 1
-        return self.evaluate_lanes(lanes, objective, lanes.gradient_lanes, n_gradients, GRADIENT)
-
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil:
-        """The same for an objective that has gradients of its own: a call for each thing that is wanted."""
+        """Gradients of the objective's own: a call for lanes that want the value, too, and one for the others."""
         cdef Py_ssize_t want, lane, n
-        for want in range(VALUE, (VALUE | GRADIENT) + 1):
+        for want in range(GRADIENT, (VALUE | GRADIENT) + 1):
             n = 0
             for lane in range(lanes.live):
                 lanes.gradient_lanes[n] = lane

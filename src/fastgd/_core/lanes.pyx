@@ -11,6 +11,7 @@ cdef extern from "rows.h":
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
+cdef Py_ssize_t ALIASING = 512  # rows so many numbers apart compete for the same places of the first cache
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
 cdef Py_ssize_t ROOM_OF_POINTS = 5  # at the least: a point, those of a stencil, and their values
 
@@ -76,6 +77,8 @@ cdef class Lanes:
         cdef double n_bytes
         if capacity > 1 or objective.has_differences:  # which come in blocks that are the lanes themselves
             capacity = (capacity + 7) // 8 * 8
+            if capacity % ALIASING == 0:
+                capacity += 8
         if objective.width > 1:
             block_width = max(objective.width, capacity) + MOST_PADDING
         self.n_dim = n_dim
@@ -209,7 +212,7 @@ cdef class Lanes:
         for i in range(self.n_dim):
             at = i * self.capacity + lane
             self.x[at] = self.y[at]
-            self.g[at] = NAN
+            self.g[at] = 0.0
         self.f[lane] = NAN
         self.best_f[lane] = INFINITY
         self.learning_rate[lane] = source.learning_rate[problem]
@@ -307,9 +310,10 @@ cdef class Lanes:
         cdef bint use_best = self.keep_best and self.best_f[lane] < INFINITY
         cdef const double *x = self.best_x if use_best else self.x
         cdef const double *g = self.best_g if use_best else self.g
+        cdef bint has_gradient = use_best or self.known[lane] & GRADIENT
         for i in range(self.n_dim):
             sink.x[problem, i] = x[i * self.capacity + lane]
-            sink.jac[problem, i] = g[i * self.capacity + lane]
+            sink.jac[problem, i] = g[i * self.capacity + lane] if has_gradient else NAN
         if use_best:
             sink.fun[problem] = self.best_f[lane]
         else:

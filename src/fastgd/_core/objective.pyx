@@ -64,7 +64,7 @@ cdef class Objective:
 
     cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
                                    double *second) except -1 nogil:
-        """The values where coordinate i of the only point x (n_dim,) is above[i], and where it is below[i], for every i.
+        """The values where coordinate i of the only point x (n_dim,) is above[i], and where it is below[i], for all i.
 
         Returns how many it has evaluated when the deadline came. It may change x, and leaves it as it was.
         """

@@ -47,7 +47,7 @@ cdef extern from "Python.h":
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
 # ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py).
-cdef Py_ssize_t BLOCK_BYTES = 1 << 19
+cdef Py_ssize_t BLOCK_BYTES = 1 << 20
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
 cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
@@ -55,6 +55,8 @@ cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
 # middle: blocks are filled up to a multiple of 8 columns, the most that a vector register holds, so that a column's
 # value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 8
+# Rows that are a multiple of 4096 bytes apart compete for the same places of the first cache.
+cdef Py_ssize_t ALIASING = 512
 
 
 cdef void photograph(Header *header, PyObject *array) noexcept:
@@ -320,12 +322,10 @@ cdef class Vectorized(PythonObjective):
         self.lends = True
         np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
         self.width = max(BLOCK_BYTES // (8 * self.n_dim * WIDTH_STEP), 1) * WIDTH_STEP
-        if self.width % 512 == 0:
-            self.width -= WIDTH_STEP  # rows a multiple of 4096 bytes apart keep the processor waiting for itself
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
-        if block.n_points == block.n_dim:
+        if block.n_points == block.n_dim or block.n_points % ALIASING == 0:
             block.n_points += WIDTH_STEP  # a function that mistakes the axes must fail
         block.stride = block.n_points
         with gil:

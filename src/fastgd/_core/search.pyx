@@ -81,6 +81,7 @@ cdef class SpectralGradient(Rule):
         row(lanes, LEAST_F)[lane] = row(lanes, LEAST_NORM)[lane] = INFINITY
         row(lanes, HIGHEST)[lane] = -INFINITY
         row(lanes, SHORTEST)[lane] = INFINITY
+        row(lanes, STEP)[lane] = row(lanes, FRACTION)[lane] = 0.0  # y stays at x while the lane waits for its gradient
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
         cdef Py_ssize_t lane
@@ -96,10 +97,11 @@ cdef class SpectralGradient(Rule):
             else:
                 lanes.finish(lane, lanes.fault[lane])
             return False
-        if lanes.want[lane] == VALUE and not self.accepts(lanes, lane):
-            self.shorten(lanes, lane)
-            return False
-        lanes.want[lane] = GRADIENT
+        if lanes.want[lane] == VALUE:
+            if not self.accepts(lanes, lane):
+                self.shorten(lanes, lane)
+                return False
+            lanes.want[lane] = GRADIENT
         return lanes.known_y[lane] & GRADIENT
 
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
