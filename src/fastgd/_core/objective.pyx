@@ -56,8 +56,8 @@ cdef class Objective:
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         """Writes what is wanted into f (n_points,) and g (n_dim, stride) and returns the mask of what it supplied.
 
-        An objective without a gradient of its own is never asked for one. It may move the points to other memory
-        (and then changes `block.x`), but not change their values.
+        An objective without a gradient of its own is never asked for one. The points must not change: they may be the
+        loop's own. Only an objective that owns their memory may move them to another (and then changes `block.x`).
         """
         with gil:
             raise NotImplementedError("a subclass of Objective overrides evaluate")
