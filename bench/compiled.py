@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import fastgd
-from bench.timing import best_seconds, report, run_comparisons
+from bench.timing import best_seconds, median_ratio, report, run_comparisons
 from fastgd import Status, functions
 from tests import reference
 
@@ -227,10 +227,11 @@ def threads(quick):
             return list(pool.map(lambda call: call(), half_of_them))
 
         assert np.array_equal(np.concatenate([result.x for result in in_two()]), whole.x)
-        two, one, calls_in_two, calls = best_seconds(in_two, lambda: minimized(kernel, x0), calls_in_two, all_calls,
-                                                     rounds=1 if quick else 15)
-    report("block kernel, d = 10: two threads / one", two / one, 1 / 1.85)
-    print(f"{'':4}(the kernel alone, which shows whether two cores are free: {calls_in_two / calls:.3f})")
+        rounds = 1 if quick else 31
+        ratio = median_ratio(in_two, lambda: minimized(kernel, x0), rounds)
+        of_calls = median_ratio(calls_in_two, all_calls, rounds)
+    report("block kernel, d = 10: two threads / one", ratio, 1 / 1.85)
+    print(f"{'':4}(the kernel alone, which shows whether two cores are free: {of_calls:.3f})")
 
 
 COMPARISONS = {

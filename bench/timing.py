@@ -1,10 +1,12 @@
-"""Timings that can be compared: the sides take turns, in one process, and the best round of each counts.
+"""Timings that can be compared: the sides take turns, in one process, and the best round of each counts,
+or the median of their ratios.
 
 Also how a benchmark of several comparisons is run and what it prints.
 """
 
 import argparse
 import gc
+import statistics
 import subprocess
 import sys
 import time
@@ -12,18 +14,32 @@ import time
 
 def best_seconds(*functions, rounds=7):
     """The shortest time of each function, all of them called in turn in every round."""
-    best = [float("inf")] * len(functions)
+    return [min(seconds) for seconds in zip(*timed_rounds(functions, rounds), strict=True)]
+
+
+def median_ratio(function, other, rounds=15):
+    """The median over the rounds of the time of one by that of the other.
+
+    For work on several cores beside work on one: best rounds do not compare, because one core is free more often than
+    all are at the same time.
+    """
+    return statistics.median(first / second for first, second in timed_rounds((function, other), rounds))
+
+
+def timed_rounds(functions, rounds):
+    """The seconds of each function in each round."""
     gc.collect()
     gc.disable()
     try:
-        for _ in range(rounds):
-            for i, function in enumerate(functions):
-                begin = time.perf_counter()
-                function()
-                best[i] = min(best[i], time.perf_counter() - begin)
+        return [[seconds_of(function) for function in functions] for _ in range(rounds)]
     finally:
         gc.enable()
-    return best
+
+
+def seconds_of(function):
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
 
 
 def report(what, figure, bar=None):

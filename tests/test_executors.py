@@ -579,6 +579,27 @@ def test_a_dask_worker_is_killed():
     assert bits(result) == bits(minimize(valley, x0, maxiter=15))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_a_dask_worker_is_killed_in_a_stencil():
+    """The points that it had, and those that it would have got, go to the others."""
+    pytest.importorskip("distributed")
+    from distributed import Client, LocalCluster
+
+    killed = []
+    with (LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
+                       silence_logs=50) as cluster, Client(cluster) as client):
+        victim = min(client.run(os.getpid).values())
+
+        def callback(intermediate_result):
+            if intermediate_result.nit == 3:
+                killed.append(threading.Timer(5e-3, os.kill, (victim, signal.SIGKILL)))
+                killed[0].start()
+
+        result = minimize(slow, [0.5, 0.25], workers=client.get_executor(), callback=callback, maxiter=15)
+        assert victim not in client.run(os.getpid).values()
+    assert bits(result) == bits(minimize(valley, [0.5, 0.25], maxiter=15))
+
+
 SIX = threading.Barrier(6, timeout=20)
 
 
@@ -597,8 +618,10 @@ def test_dask_has_work_for_all_workers():
     x0 = np.column_stack([np.repeat([0.5, 0.25], [6, 14]), np.zeros(20)])
     with (LocalCluster(processes=False, dashboard_address=":0", n_workers=2, threads_per_worker=3) as cluster,
           Client(cluster) as client):
-        result = minimize(meeting, x0, workers=client.get_executor(), chunk_size=1, maxiter=0)
-    assert result.success.all()
+        many = minimize(meeting, x0, workers=client.get_executor(), chunk_size=1, maxiter=0)
+        one = minimize(valley, [0.5, 0.25], workers=client.get_executor())
+    assert many.success.all()
+    assert bits(one) == bits(minimize(valley, [0.5, 0.25]))
 
 
 MPI = """

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._core.descent import gradient as core_gradient
 from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
-from ._objective import DEFAULT_DIFFERENCE, as_objective, named
+from ._objective import DEFAULT_DIFFERENCE, as_objective, resolved
 from ._unraisable import unraisable_as_error
 from .difference import Difference
 
@@ -61,7 +61,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     points = as_points(x, "x", one_as_it_is=True)
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    objective, difference, functions = as_objective(named(fun), points, args, difference, vectorized, unpack,
+    objective, difference, functions = as_objective(resolved(fun), points, args, difference, vectorized, unpack,
                                                     batch_args)
     slopes = np.empty((points.n_problems, points.n_dim))
     if functions:

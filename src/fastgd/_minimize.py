@@ -21,7 +21,7 @@ from ._inputs import (
     require_finite,
     with_suggestions,
 )
-from ._objective import named
+from ._objective import resolved
 from ._plan import Plan, allocate
 from .result import Result, Status
 
@@ -40,7 +40,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
         An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
         `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
-        can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
+        can be resolved instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional
@@ -113,7 +113,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Called after every iteration of every problem, as in SciPy: ``callback(intermediate_result)``, by that name,
         with fields x, fun, jac, nit, nfev and problem; otherwise ``callback(x)``. StopIteration ends the problem.
     trace : int or (int, problems), default 0 (off)
-        Record every k-th iteration: of all problems (at most 1,000), or of those named by their indices. Very long
+        Record every k-th iteration: of all problems (at most 1,000), or of those resolved by their indices. Very long
         paths are thinned.
     progress : bool or callable, default False
         Show the number of problems done and the share of them that converged, by tqdm if that is installed. A function
@@ -220,7 +220,7 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
 
         observer = Observer(points, callback, trace, sign)
     plan = Plan(
-        fun=named(fun), jac=named(options["jac"]), given=(fun, options["jac"]), args=args,
+        fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=args,
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
         bounds=bounds,
         numbers=_numbers(points, learning_rates, sign, options), method=method,

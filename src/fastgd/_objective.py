@@ -27,12 +27,14 @@ def as_difference(jac):
     return None
 
 
-def named(thing):
-    """What "module:name" stands for; anything else as it is."""
-    if type(thing) is FunctionType or not isinstance(thing, str) or ":" not in thing:
+def resolved(thing):
+    """What "module:name" stands for, and a compiled function, in whatever guise, as one; anything else as it is."""
+    if type(thing) is FunctionType or thing is None or thing is True:
         return thing
-    module, _, name = thing.partition(":")
-    return attrgetter(name)(import_module(module))
+    if isinstance(thing, str):
+        module, is_name, name = thing.partition(":")
+        return resolved(attrgetter(name)(import_module(module))) if is_name else thing
+    return recognize(thing) or thing
 
 
 def recognize(thing):

@@ -7,7 +7,7 @@ import functools
 import pickle
 import time
 
-from ._objective import named
+from ._objective import resolved
 from ._plan import allocate, as_rates
 from ._spread import Outcome, values_at
 from .result import Status
@@ -46,7 +46,7 @@ def pickled(thing, what):
 def unpacked(functions):
     """Once in every worker: a jitted function is compiled there once, a schedule asked once for a rate."""
     fun, jac, args, method, sample = pickle.loads(functions)
-    plan = {"fun": named(fun), "jac": named(jac), "args": args, "method": method, "rates": as_rates(method)}
+    plan = {"fun": resolved(fun), "jac": resolved(jac), "args": args, "method": method, "rates": as_rates(method)}
     pickle.loads(sample).but(**plan).objective()  # a jitted function is checked at the same points everywhere
     return plan
 
@@ -77,6 +77,16 @@ def values_shipped(functions, task):
     return [outcome if outcome.error is None else Outcome(
         error=portable(outcome.error), traceback="".join(traceback.format_exception(outcome.error)))
         for outcome in outcomes], seconds
+
+
+class Evaluator:
+    """What stays in another process to evaluate points there."""
+
+    def __init__(self, functions):
+        self.functions = functions
+
+    def values(self, task):
+        return values_shipped(self.functions, task)
 
 
 def portable(error):

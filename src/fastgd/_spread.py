@@ -24,28 +24,36 @@ class Outcome(NamedTuple):
     status: Any = None
 
 
+class Group(NamedTuple):
+    """Points to evaluate one after another."""
+
+    points: Any  # (n, n_dim)
+    data: list  # for each of them a tuple: the further arguments of its problem
+    are_floats: bool  # whether a function gets coordinates one by one
+
+    def part(self, start, stop):
+        return self._replace(points=self.points[start:stop], data=self.data[start:stop])
+
+
 class RemoteTraceback(Exception):  # noqa: N818
     """The cause of an exception from another process."""
 
 
-def values_at(fun, args, points, deadline, until_error):
-    """The outcomes of some points, perhaps until the first exception, and the seconds that it took.
-
-    A point is a tuple of floats or an array, and comes with the arguments of its problem.
-    """
+def values_at(fun, args, group, deadline, until_error):
+    """The outcomes of some points, perhaps until the first exception, and the seconds that it took."""
     begin = time.perf_counter()
     args = args if isinstance(args, tuple) else (args,)
     outcomes = []
-    for point, data in points:
+    for point, data in zip(group.points, group.data, strict=True):
         if time.time() > deadline:
             outcome = Outcome(status=Status.MAXTIME)
         else:
             try:
-                leading = point if isinstance(point, tuple) else (point,)
+                leading = point.tolist() if group.are_floats else (point.copy(),)
                 outcome = Outcome(as_number(fun(*leading, *args, *data)))
             except Exception as error:
                 outcome = Outcome(error=error)
-                if isinstance(point, tuple) and isinstance(error, (OverflowError, ZeroDivisionError)):
+                if group.are_floats and isinstance(error, (OverflowError, ZeroDivisionError)):
                     outcome = Outcome()  # how Python's floats say inf or nan
         outcomes.append(outcome)
         if until_error and outcome.error is not None:
@@ -123,16 +131,17 @@ class Spread:
 
     def outcomes(self, block, columns):
         """By key, those of the lowest problem first."""
-        points = {}
         keys = sorted(columns, key=lambda key: key[0])
+        finite = np.isfinite(block).all(axis=0)
+        asked = []
         for key in keys:
-            point = block[:, columns[key]]
-            if not np.isfinite(point).all():
+            if not finite[columns[key]]:
                 self.strayed.add(key[0])
             elif self.ended.get(key[0]) != Status.WORKER_LOST:
-                data = tuple(values[key[0]] for values in self.data)
-                points[key] = tuple(point.tolist()) if self.floats else point.copy(), data
-        found = dict(zip(points, self.evaluated(list(points.values())), strict=True))
+                asked.append(key)
+        points = np.ascontiguousarray(block[:, [columns[key] for key in asked]].T)
+        data = [tuple(values[problem] for values in self.data) for problem, _ in asked]
+        found = dict(zip(asked, self.evaluated(Group(points, data, self.floats)), strict=True))
         for (problem, _), outcome in found.items():
             if outcome is None:
                 continue
@@ -144,19 +153,20 @@ class Spread:
                 self.ended[problem] = outcome.status
         return {key: found.get(key) or Outcome() for key in keys}
 
-    def evaluated(self, points):
+    def evaluated(self, group):
         """The outcomes of all points, in order."""
-        if not points:
+        n = len(group.points)
+        if not n:
             return []
-        share = -(-len(points) // self.n_workers)
+        share = -(-n // self.n_workers)
         n_groups = round(share * (self.seconds or 0.0) / SECONDS_OF_A_GROUP)
         size = -(-share // max(n_groups, 1))
-        groups = [points[start:start + size] for start in range(0, len(points), size)]
+        groups = [group.part(start, start + size) for start in range(0, n, size)]
         # when the time is over the loop asks for the values at the answers, and for nothing else
         deadline = self.deadline if time.time() < self.deadline else math.inf
         found, total = [], 0.0
-        for group, (outcomes, seconds) in zip(groups, self.evaluate(groups, deadline), strict=True):
-            found += outcomes + [None] * (len(group) - len(outcomes))
+        for part, (outcomes, seconds) in zip(groups, self.evaluate(groups, deadline), strict=True):
+            found += outcomes + [None] * (len(part.points) - len(outcomes))
             total += seconds
-        self.seconds = total / len(points)
+        self.seconds = total / n
         return found

@@ -1,0 +1,336 @@
+"""Who solves chunks: threads of this process, executors of processes and machines, map-like callables."""
+
+import os
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import copy_context
+from functools import partial
+
+import numpy as np
+
+from ._remote import Evaluator, Shipment, pickled, solve_shipped, values_shipped
+from ._spread import Outcome, values_at
+from .result import Status
+
+# How often threads are told to end, after Ctrl-C.
+SECONDS_BETWEEN_CANCELS = 0.02
+# On Windows Ctrl-C does not wake a thread that waits.
+LONGEST_WAIT = 0.1
+
+
+def as_crew(workers):
+    """Who solves the chunks; None if it is this thread alone."""
+    if isinstance(workers, (int, np.integer)) and not isinstance(workers, bool):
+        if workers < -1 or workers == 0:
+            raise ValueError(f"workers must be a positive integer or -1, got {workers}")
+        n_threads = available_cpus() if workers == -1 else int(workers)
+        return Threads(n_threads) if n_threads > 1 else None
+    if workers is map:
+        return None
+    if hasattr(workers, "submit"):
+        if type(workers).__name__ == "ThreadPoolExecutor":  # its threads share the memory of this one
+            return Threads(workers._max_workers, workers)
+        return OnExecutor(workers)
+    if callable(workers):
+        return OnMap(workers)
+    raise TypeError(f"workers must be an integer, an Executor or a map-like callable, got {type(workers).__name__}")
+
+
+def available_cpus():
+    """The CPUs that this process may use: by its affinity, and by the quota of its control group."""
+    n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError), open("/sys/fs/cgroup/cpu.max") as file:  # there is none, or it is "max"
+        quota, period = map(int, file.read().split())
+        n_cpus = min(n_cpus, max(quota // period, 1))
+    return n_cpus
+
+
+def in_window(tasks, submit, size, done, stop=list):
+    """Hands out tasks in order, some at a time; `done(task, future)` returns what is to be raised, or None.
+
+    Raised is that of the lowest task, as if they were done one after another. What was begun in vain is cancelled;
+    `stop(futures)` is to end what cannot be.
+    """
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    waiting, running, errors = iter(tasks), {}, {}
+    try:
+        while True:
+            while len(running) < size and (task := next(waiting, None)) is not None:
+                running[submit(task)] = task
+            if not running:
+                return
+            for future in wait(running, LONGEST_WAIT, FIRST_COMPLETED).done:
+                task = running.pop(future)
+                error = done(task, future)
+                if error is not None:
+                    errors[task], waiting = error, iter(())
+            if errors:  # KeyboardInterrupt and SystemExit do not wait
+                first = min(errors, key=lambda task: (isinstance(errors[task], Exception), task))
+                if not isinstance(errors[first], Exception) or not any(task < first for task in running.values()):
+                    raise errors[first]
+    finally:
+        errors.clear()  # whose tracebacks refer to it
+        stop([future for future in running if not future.cancel()])
+
+
+def outcomes_of(groups, submit, size, until_error, is_lost=lambda error: False, stop=list):
+    """Of every group of points, in order: their outcomes, and the seconds that they took."""
+    found, suspects = [([], 0.0)] * len(groups), []
+
+    def done(k, future):
+        error = future.exception()
+        if error is None:
+            found[k] = future.result()
+            return found[k][0][-1].error if until_error else None
+        if not is_lost(error):
+            return error
+        suspects.append(k)
+
+    try:
+        in_window(range(len(groups)), lambda k: submit(groups[k]), size, done, stop)
+    except Exception:
+        if not any(outcomes and outcomes[-1].error is not None for outcomes, _ in found):
+            raise
+        return found
+    for k in suspects:  # once more, each point by itself
+        found[k] = ([], 0.0)
+        for point in range(len(groups[k].points)):
+            try:
+                found[k][0].extend(submit(groups[k].part(point, point + 1)).result()[0])
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                found[k][0].append(Outcome(status=Status.WORKER_LOST))
+    return found
+
+
+class Threads:
+    """Threads of this process. Compiled functions run side by side; Python functions take turns at the GIL."""
+
+    def __init__(self, n_threads, given=None):
+        self.n_workers = n_threads
+        self.given = given
+
+    @contextmanager
+    def pool(self):
+        """What takes a function and its arguments, to be run with the context variables of this thread."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        if self.given is not None:
+            yield lambda *call: self.given.submit(copy_context().run, *call)
+        else:
+            with ThreadPoolExecutor(self.n_workers, thread_name_prefix="fastgd") as own:
+                yield lambda *call: own.submit(copy_context().run, *call)
+
+    def solve_spread(self, job):
+        plan, until_error = job.plan, not job.plan.record_errors
+        in_vain = []  # groups that are going on after an exception or Ctrl-C
+
+        def fun(*arguments):
+            if in_vain:
+                raise InterruptedError
+            return plan.fun(*arguments)
+
+        with self.pool() as submit:
+            job.solve_spread(lambda groups, deadline: outcomes_of(
+                groups, lambda group: submit(values_at, fun, plan.args, group, deadline, until_error),
+                2 * self.n_workers, until_error, stop=in_vain.extend), self.n_workers)
+
+    def solve(self, job):
+        from concurrent.futures import wait
+
+        running = []
+
+        def stop(futures):
+            while futures:
+                for difference in running:
+                    difference.deadline = 0.0
+                futures = wait(futures, SECONDS_BETWEEN_CANCELS).not_done
+
+        def done(chunk, future):
+            if future.exception() is None:
+                job.note(chunk)
+            return future.exception()
+
+        with self.pool() as submit:
+            in_window(job.ranges, lambda chunk: submit(job.solve_here, chunk, running), 2 * self.n_workers, done, stop)
+
+
+class OnExecutor:
+    """An executor of the user's: of processes, or of machines."""
+
+    def __init__(self, executor):
+        self.executor = executor
+        self.own = None  # in the place of one that is broken
+        self.n_workers = getattr(executor, "_max_workers", None) or available_cpus()
+        self.options = {}
+        if is_from("distributed", executor):
+            self.n_workers = max(sum(executor._client.nthreads().values()), self.n_workers)
+            self.options = {"pure": False}  # what is tried again is not what was tried before
+
+    def submit(self, function, *arguments):
+        while True:
+            try:
+                return (self.own or self.executor).submit(function, *arguments, **self.options)
+            except Exception as error:
+                if not is_lost(error):
+                    raise
+                self.renew(error)
+
+    def renew(self, error):
+        """A pool of processes is of no use after one of them has died: another one, like it."""
+        from concurrent.futures import ProcessPoolExecutor
+
+        pool = self.own or self.executor
+        options = {"initializer": getattr(pool, "_initializer", None), "initargs": getattr(pool, "_initargs", ())}
+        if isinstance(pool, ProcessPoolExecutor):
+            self.own = ProcessPoolExecutor(self.n_workers, pool._mp_context, **options)
+        elif is_from("loky", pool):
+            from loky import ProcessPoolExecutor as Loky  # type: ignore[import-untyped, import-not-found]
+            self.own = Loky(self.n_workers, context=pool._context, env=pool._env, **options)
+        else:
+            raise error
+        if pool is not self.executor:
+            pool.shutdown(wait=False)
+        self.own.submit(int).result()  # if it cannot do even this, no problem is to blame
+
+    @contextmanager
+    def closing(self):
+        """For the pools that take the place of a broken one."""
+        is_done = False
+        try:
+            yield
+            is_done = True
+        finally:
+            if self.own is not None:
+                self.own.shutdown(wait=is_done)
+
+    def solve_spread(self, job):
+        functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
+        with self.closing(), self.evaluating(functions) as submit:
+            job.solve_spread(lambda groups, deadline: outcomes_of(
+                groups, lambda group: submit((pickled(group, "batch_args"), deadline, until_error)),
+                2 * self.n_workers, until_error, is_lost), self.n_workers)
+
+    def evaluating(self, functions):
+        """A context for what takes groups of points: tasks, or Dask's actors, which have one thread in each worker."""
+        if is_from("distributed", self.executor):
+            client = self.executor._client
+            n_threads = client.nthreads()
+            if not client.asynchronous and set(n_threads.values()) == {1}:
+                actors = [client.submit(Evaluator, functions, actor=True, workers=[address], pure=False)
+                          for address in n_threads]
+                return by_actors(client.gather(actors), partial(self.submit, values_shipped, functions))
+        return nullcontext(partial(self.submit, values_shipped, functions))
+
+    def solve(self, job):
+        if job.observer is not None:
+            raise TypeError("callback and trace do not go with an executor, whose workers cannot call back")
+        shipment = Shipment(job.plan, job.sample)
+
+        def submit(chunk):
+            return self.submit(solve_shipped, shipment.functions, (shipment.part(chunk), job.time_of_day()))
+
+        with self.closing():
+            suspects = self.solve_in_window(job, submit, job.ranges)
+            for chunk in self.solve_in_window(job, submit, suspects):
+                self.solve_suspect(job, submit, chunk)
+
+    def solve_in_window(self, job, submit, chunks):
+        """Solves what can be solved; returns the chunks whose worker may have died of them."""
+        suspects = []
+
+        def done(chunk, future):
+            error = future.exception()
+            if error is None:
+                job.take(chunk, future.result())
+            elif is_lost(error):
+                suspects.append(chunk)
+            else:
+                return error
+
+        in_window(chunks, submit, 2 * self.n_workers, done)
+        return sorted(suspects)
+
+    def solve_suspect(self, job, submit, chunk):
+        """By itself; then its halves; a problem that no worker survives is WORKER_LOST."""
+        start, stop = chunk
+        middle = (start + stop) // 2
+        try:
+            numbers = submit(chunk).result()
+        except Exception as error:
+            if not is_lost(error):
+                raise
+        else:
+            return job.take(chunk, numbers)
+        if middle > start:
+            self.solve_suspect(job, submit, (start, middle))
+            self.solve_suspect(job, submit, (middle, stop))
+        else:
+            job.plan.part(*chunk).leave(job.answers_of(chunk), Status.WORKER_LOST)
+            job.note(chunk)
+
+
+@contextmanager
+def by_actors(actors, submit):
+    """Groups of points go to workers of Dask directly, because a task, which goes through its scheduler, takes 10 ms
+    longer; those of a worker that is lost become tasks."""
+    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
+
+    idle = SimpleQueue()
+    for actor in actors:
+        idle.put(actor)
+
+    def evaluate(task):
+        actor = idle.get()
+        try:
+            return actor.values(task).result()
+        except (OSError, RuntimeError):  # how an actor says that it is lost
+            return submit(task).result()
+        finally:
+            idle.put(actor)
+
+    pool = ThreadPoolExecutor(len(actors), thread_name_prefix="fastgd")
+    try:
+        yield partial(pool.submit, evaluate)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+# What executors call the death of a worker, besides BrokenExecutor.
+NAMES_OF_LOSS = ("KilledWorker", "CommClosedError", "TerminatedWorkerError")
+
+
+def is_lost(error):
+    from concurrent.futures import BrokenExecutor
+
+    return isinstance(error, BrokenExecutor) or type(error).__name__ in NAMES_OF_LOSS
+
+
+def is_from(package, thing):
+    return any(base.__module__.partition(".")[0] == package for base in type(thing).__mro__)
+
+
+class OnMap:
+    """A map-like callable, such as the `map` of a `multiprocessing.Pool`, as SciPy takes it."""
+
+    n_workers = 2  # nobody knows how many it has
+
+    def __init__(self, map_like):
+        self.map_like = map_like
+
+    def solve_spread(self, job):
+        functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
+        values = partial(values_shipped, functions)
+        job.solve_spread(lambda groups, deadline: self.map_like(values, [
+            (pickled(group, "batch_args"), deadline, until_error) for group in groups]), self.n_workers)
+
+    def solve(self, job):
+        if job.observer is not None:
+            raise TypeError("callback and trace do not go with a map-like callable, whose workers cannot call back")
+        shipment = Shipment(job.plan, job.sample)
+        tasks = ((shipment.part(chunk), job.time_of_day()) for chunk in job.ranges)
+        solutions = self.map_like(partial(solve_shipped, shipment.functions), tasks)
+        for chunk, numbers in zip(job.ranges, solutions, strict=True):
+            job.take(chunk, numbers)
