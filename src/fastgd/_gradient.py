@@ -3,15 +3,15 @@
 import numpy as np
 
 from ._core.descent import gradient as core_gradient
-from ._inputs import as_bounds, as_choice, as_points, require_finite, with_suggestions
+from ._inputs import as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
 from ._objective import DEFAULT_DIFFERENCE, as_objective, resolved
 from ._unraisable import unraisable_as_error
 from .difference import Difference
 
 
-@with_suggestions()
+@without_rest
 def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vectorized=False, unpack=False,
-             batch_args=()):
+             batch_args=(), **unknown):
     """Gradient of a function by central differences, at one point or at many.
 
     Parameters
@@ -57,13 +57,15 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     >>> fastgd.gradient(lambda x: x[0]**2 + x[0] * x[1], [3.0, 4.0]).round(8)
     array([10.,  3.])
     """
-    as_choice(method, "method", ("3-point",))
+    refuse_unknown(unknown, "gradient", gradient)
+    if method != "3-point":
+        as_choice(method, "method", ("3-point",))
     points = as_points(x, "x", one_as_it_is=True)
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
     objective, difference, functions = as_objective(resolved(fun), points, args, difference, vectorized, unpack,
                                                     batch_args)
-    slopes = np.empty((points.n_problems, points.n_dim))
+    slopes = np.empty(points.rows.shape)
     if functions:
         with unraisable_as_error(functions, difference):
             vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)

@@ -1,6 +1,6 @@
 """The user's numbers and arrays, checked and in the form in which the core reads them."""
 
-import functools
+import inspect
 import sys
 
 import numpy as np
@@ -54,7 +54,7 @@ def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
     array = x if type(x) is np.ndarray and x.dtype is FLOAT64 else as_real_array(x, name)
     shape = array.shape
     if one_as_it_is and len(shape) == 1 and 0 < shape[0] <= LARGE and array.dtype is FLOAT64:
-        return Points(array[None], shape, is_own=False)
+        return Points(array[None], shape, False)
     n_dim = shape[-1] if shape else 1
     if n_dim == 0:
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
@@ -267,22 +267,20 @@ def did_you_mean(word, choices):
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def with_suggestions(options_of=None):
-    """Makes a misspelled keyword a TypeError that names the right one; the keywords may be another function's."""
+def without_rest(function):
+    """Hides in its signature that a function takes any keyword, which it does to say which one may have been meant."""
+    signature = inspect.signature(function)
+    named = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=named)
+    return function
 
-    def decorate(function):
-        code = getattr(options_of, "__wrapped__", function).__code__
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        known = frozenset(names)
 
-        @functools.wraps(function)
-        def checked(*args, **kwargs):
-            if not known.issuperset(kwargs):
-                word = next(word for word in kwargs if word not in known)
-                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {word!r}"
-                                + did_you_mean(word, names))
-            return function(*args, **kwargs)
-
-        return checked
-
-    return decorate
+def refuse_unknown(options, name, function):
+    """What is no argument of a function is a TypeError; it was given to the one of that name."""
+    if not options:
+        return
+    code = function.__code__
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    for word in options:
+        if word not in known:
+            raise TypeError(f"{name}() got an unexpected keyword argument {word!r}" + did_you_mean(word, known))

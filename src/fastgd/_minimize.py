@@ -17,20 +17,21 @@ from ._inputs import (
     as_points,
     count_per_problem,
     per_problem,
+    refuse_unknown,
     repeated,
     require_finite,
-    with_suggestions,
+    without_rest,
 )
 from ._objective import resolved
 from ._plan import Plan, allocate
 from .result import Result, Status
 
 
-@with_suggestions()
+@without_rest
 def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bounds=None, vectorized=False,
              unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
              maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None, checkpoint=None, out=None,
-             on_error="raise", callback=None, trace=0, progress=False):
+             on_error="raise", callback=None, trace=0, progress=False, **unknown):
     """Minimize a function of one or more variables, from one starting point or from many.
 
     Parameters
@@ -157,6 +158,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     >>> bool(result.success.all()), bool(np.allclose(result.x[:, 0], centers, atol=1e-6))
     (True, True)
     """
+    refuse_unknown(unknown, "minimize", minimize)
     return _solve(fun, x0, args, False, method=method, learning_rate=learning_rate, jac=jac, bounds=bounds,
                   vectorized=vectorized, unpack=unpack, batch_args=batch_args, maxiter=maxiter, gtol=gtol, xtol=xtol,
                   ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime, keep_best=keep_best, noise=noise, rng=rng,
@@ -164,7 +166,6 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
                   callback=callback, trace=trace, progress=progress)
 
 
-@with_suggestions(minimize)
 def maximize(fun, x0, args=(), **options):
     """Maximize a function of one or more variables; the arguments are those of `minimize`.
 
@@ -196,7 +197,8 @@ def maximize(fun, x0, args=(), **options):
     >>> round(result.x, 6), round(result.fun, 6)
     (2.0, 3.0)
     """
-    return _solve(fun, x0, args, True, **{**minimize.__wrapped__.__kwdefaults__, **options})
+    refuse_unknown(options, "maximize", minimize)
+    return _solve(fun, x0, args, True, **{**minimize.__kwdefaults__, **options})
 
 
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,

@@ -100,7 +100,8 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
 
 
 def as_core_difference(difference):
-    difference = difference or DEFAULT_DIFFERENCE
+    if difference is None:
+        difference = DEFAULT_DIFFERENCE
     return CentralDifference(difference.step or 0.0, difference.x_scale)
 
 

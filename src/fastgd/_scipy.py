@@ -4,12 +4,11 @@ from functools import partial
 
 import numpy as np
 
-from ._inputs import as_choice, as_points, one_bound, require_finite, with_suggestions
+from ._inputs import as_choice, as_points, one_bound, refuse_unknown, require_finite
 from ._minimize import minimize
 from ._observer import takes_intermediate_result
 
 
-@with_suggestions(minimize)
 def scipy_method(name="gd", /, **options):
     """A method for `scipy.optimize.minimize`, and for what calls it: basinhopping, dual_annealing and others.
 
@@ -68,6 +67,7 @@ def scipy_method(name="gd", /, **options):
     for option in ("fun", "x0", "args", "method"):
         if option in options:
             raise TypeError(f"scipy_method() does not take {option!r}: scipy.optimize.minimize passes it")
+    refuse_unknown(options, "scipy_method", minimize)
     if isinstance(name, str):
         as_choice(name, "method", tuple(BY_NAME))
     return partial(run, name, options)

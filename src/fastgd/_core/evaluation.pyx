@@ -168,7 +168,7 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
 cdef class Evaluator:
     """Evaluates lanes; a subclass says how to get gradients from values."""
 
-    def __cinit__(self, *args, **kwargs):
+    def __cinit__(self):
         self.deadline = INFINITY
 
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:

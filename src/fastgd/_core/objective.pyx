@@ -36,7 +36,7 @@ cdef class Objective:
         How many points it likes to get in one call.
     """
 
-    def __cinit__(self, *args, **kwargs):
+    def __cinit__(self):  # which ignores the arguments of subclasses
         self.needs_gil = False
         self.has_gradient = False
         self.gradient_cost = 0

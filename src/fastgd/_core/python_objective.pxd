@@ -23,7 +23,6 @@ cdef class Argument:
     cdef double *data
     cdef Header *headers        # of the array, then of what is handed
     cdef Py_ssize_t n_headers
-    cdef bint reusable
     cdef bint is_untouched(self) noexcept
 
 

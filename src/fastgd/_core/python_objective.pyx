@@ -13,8 +13,7 @@ import numpy as np
 
 cdef extern from *:
     """
-    /* The head of NumPy's array object, as its ABI has had it since 1.7. Argument compares what it reads here with what
-       the buffer protocol says and does without reuse if they differ. */
+    /* The head of NumPy's array object, as its ABI has had it since 1.7; see `heads_are_known`. */
     typedef struct {
         PyObject_HEAD
         char *data; int nd; Py_ssize_t *dimensions; Py_ssize_t *strides; PyObject *base; PyObject *descr; int flags;
@@ -59,6 +58,26 @@ cdef Py_ssize_t WIDTH_STEP = 8
 cdef Py_ssize_t ALIASING = 512
 
 
+cdef double *memory_of(object array) except NULL:
+    """Where a writable array has its numbers, by the buffer protocol."""
+    cdef Py_buffer buffer
+    PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
+    PyBuffer_Release(&buffer)
+    return <double *>buffer.buf
+
+
+cdef bint heads_are_known() except -1:
+    """Whether arrays begin as declared here, and their counts of references mean what they say."""
+    array = np.empty((2, 3))
+    cdef fastgd_array *head = <fastgd_array *><PyObject *>array
+    return (FASTGD_COUNTS_ARE_EXACT and head.data == <char *>memory_of(array) and head.nd == 2
+            and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8)
+
+
+# Without them no array is used twice.
+cdef bint HEADS_ARE_KNOWN = heads_are_known()
+
+
 cdef void photograph(Header *header, PyObject *array) noexcept:
     cdef fastgd_array *head = <fastgd_array *>array
     cdef int axis
@@ -98,12 +117,10 @@ cdef class Argument:
     """The array that a Python function is called with: used again only while nobody else can see it."""
 
     def __cinit__(self, tuple shape, bint writable, bint rows=False, bint unpack=False):
-        cdef Py_buffer buffer
         cdef Py_ssize_t i
         self.array = np.empty(shape)
-        PyObject_GetBuffer(self.array, &buffer, PyBUF_WRITABLE)
-        self.data = <double *>buffer.buf
-        PyBuffer_Release(&buffer)
+        # the buffer protocol takes longer than a call of a small function
+        self.data = <double *>(<fastgd_array *><PyObject *>self.array).data if HEADS_ARE_KNOWN else memory_of(self.array)
         if not writable:
             self.array.flags.writeable = False
         self.handed = (self.array,) if writable else present(self.array, rows, unpack)
@@ -111,18 +128,17 @@ cdef class Argument:
         self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
         if self.headers == NULL:
             raise MemoryError
-        photograph(&self.headers[0], <PyObject *>self.array)
-        for i in range(1, self.n_headers):
-            photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
-        self.reusable = (FASTGD_COUNTS_ARE_EXACT and self.headers[0].data == <void *>self.data
-                         and self.headers[0].n_axes == len(shape) and self.headers[0].shape[0] == shape[0])
+        if HEADS_ARE_KNOWN:
+            photograph(&self.headers[0], <PyObject *>self.array)
+            for i in range(1, self.n_headers):
+                photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
 
     def __dealloc__(self):
         PyMem_Free(self.headers)
 
     cdef bint is_untouched(self) noexcept:
         cdef Py_ssize_t i
-        if not self.reusable:
+        if not HEADS_ARE_KNOWN:
             return False
         for i in range(self.n_headers):
             if Py_REFCNT(self.headers[i].array) != self.headers[i].references or has_changed(&self.headers[i]):
@@ -178,7 +194,7 @@ cdef class PythonObjective(Objective):
 cdef class Pointwise(PythonObjective):
     """A Python function of one point: `f(x)`, or `f(*x)` with Python floats when `unpack` is set."""
 
-    def __cinit__(self, *arguments):
+    def __cinit__(self):
         cdef Py_ssize_t i, n_leading = self.n_dim if self.unpack else 1
         self.width = 1
         self.takes_points = True
@@ -317,7 +333,7 @@ cdef class Vectorized(PythonObjective):
     wants to write into it is given copies instead.
     """
 
-    def __cinit__(self, *arguments):
+    def __cinit__(self):
         self.owns_points = True
         self.lends = True
         np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
