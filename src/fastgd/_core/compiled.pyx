@@ -55,25 +55,26 @@ cdef class CompiledPoint(Objective):
                 f[j] = self.sign * self.function(<int>block.n_dim, self.point)
         return VALUE
 
-    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
-                                   double *second) except -1 nogil:
-        cdef Py_ssize_t i, n_dim = block.n_dim
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
+        cdef Py_ssize_t i, at = 0, n_dim = block.n_dim
         cdef double *x = block.x
-        cdef double middle
+        cdef double middle, sign = self.sign
+        cdef void *user_data = self.user_data
         cdef PointFunction function = self.function
         cdef PointFunctionWithData function_with_data = self.function_with_data
         for i in range(n_dim):
             middle = x[i]
-            x[i] = above[i]
+            x[i] = first[at]
             if function_with_data != NULL:
-                first[i] = self.sign * function_with_data(<int>n_dim, x, self.user_data)
-                x[i] = below[i]
-                second[i] = self.sign * function_with_data(<int>n_dim, x, self.user_data)
+                first[at] = sign * function_with_data(<int>n_dim, x, user_data)
+                x[i] = second[at]
+                second[at] = sign * function_with_data(<int>n_dim, x, user_data)
             else:
-                first[i] = self.sign * function(<int>n_dim, x)
-                x[i] = below[i]
-                second[i] = self.sign * function(<int>n_dim, x)
+                first[at] = sign * function(<int>n_dim, x)
+                x[i] = second[at]
+                second[at] = sign * function(<int>n_dim, x)
             x[i] = middle
+            at += block.stride
         return 2 * n_dim
 
 

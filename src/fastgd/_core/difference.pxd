@@ -31,8 +31,8 @@ cdef class CentralDifference(Evaluator):
     cdef bint step_vanishes   # one of those that were fitted into bounds
     cdef double least_step(self) noexcept nogil
     cdef double relative_step(self) noexcept nogil
-    cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
-                        bint with_values) except -1 nogil
+    cdef int take_pairs(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
@@ -40,6 +40,8 @@ cdef class CentralDifference(Evaluator):
     cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                                   Py_ssize_t n) except -1 nogil
     cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef int take_some_again(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                             Py_ssize_t n) except -1 nogil
     cdef int take_again(self, Lanes lanes, Objective objective, Py_ssize_t i, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,

@@ -74,13 +74,13 @@ cdef void note_nonfinite(Lanes lanes, Py_ssize_t lane, double first, double seco
     note_value(lanes, lane, second)
 
 
-cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const double *x, const double *first,
-                   const double *second, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Coordinate i of the gradients, from that coordinate x of the points and the values at the two points of every
-    lane's pair."""
-    cdef Py_ssize_t j
+cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t at, const double *x, const double *first,
+                   const double *second, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t length) noexcept nogil:
+    """A row of the gradients, at that place, or several that make one: from the row x of the points of n lanes and the
+    values at both points of every pair."""
+    cdef Py_ssize_t j, lane, i = at // lanes.capacity
     cdef bint finite
-    cdef double *g = lanes.g_y + i * lanes.capacity
+    cdef double *g = lanes.g_y + at
     if lanes.bounded:
         finite = contract_each(lanes, i, first, second, lane_of, n)
     elif not are_first_lanes(lane_of, n):
@@ -88,11 +88,12 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t i, const doub
         for j in range(n):
             g[lane_of[j]] = lanes.row[j]
     else:
-        finite = contract_side_by_side(self, g, x, first, second, n)
+        finite = contract_side_by_side(self, g, x, first, second, length)
     if not finite:
-        for j in range(n):
-            if not isfinite(g[lane_of[j]]):
-                note_nonfinite(lanes, lane_of[j], first[j], second[j])
+        for j in range(length):
+            lane = lane_of[j % lanes.capacity]
+            if not isfinite(g[j - j % lanes.capacity + lane]):
+                note_nonfinite(lanes, lane, first[j], second[j])
 
 
 cdef inline double slope_inside_bounds(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double first,
@@ -154,6 +155,28 @@ cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
 
 
+cdef void set_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+                    Py_ssize_t n) noexcept nogil:
+    """Both coordinates of every pair of n points, in the rows that get the values there."""
+    cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
+    cdef double *first = lanes.pair_first
+    cdef double *second = lanes.pair_second
+    cdef bint moved
+    while at < lanes.n_dim * lanes.capacity:
+        if lanes.bounded:
+            fastgd_add(first + at, x + at, lanes.h + at, length)
+            fastgd_add(second + at, x + at, lanes.second + at, length)
+            moved = not self.step_vanishes
+        else:
+            moved = shift(self, first + at, x + at, 1.0, length)
+            moved &= shift(self, second + at, x + at, -1.0, length)
+        if not moved:
+            for j in range(at, at + length):
+                note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], first[j])
+                note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], second[j])
+        at += max(length, lanes.capacity)
+
+
 cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
                                     double shifted) noexcept nogil:
     """Where x + h == x, unless the coordinate is frozen by its bounds."""
@@ -167,6 +190,11 @@ cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssiz
                          Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block back to that coordinate x."""
     memcpy(lanes.block.x + (point >> 1) * lanes.block.stride + column, x, n * sizeof(double))
+
+
+cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
+    """How far a loop over the first n columns of a row may go: full rows make one, but for those with bounds."""
+    return lanes.n_dim * n if n == lanes.capacity and not lanes.bounded else n
 
 
 cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
@@ -224,7 +252,9 @@ cdef class CentralDifference(Evaluator):
         if lanes.width == 1 and not may_be_asked(lanes, x, lane_of[0]):
             return 0
         if objective.takes_points:
-            return self.take_pairs(lanes, objective, lane_of, n, n_values == n)
+            if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
+                return 1
+            return self.take_pairs(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n)
         # the values gathered other points; where x was gathered, it was overwritten
         x = side_by_side(lanes, lane_of, n)
         if groups_per_call(lanes.width, n, 2 * lanes.n_dim) == 1 and open_in_place(lanes, objective, x, lane_of, n):
@@ -252,64 +282,37 @@ cdef class CentralDifference(Evaluator):
                     or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j]
                     or not isfinite(x[i * lanes.capacity + j]))
 
-    cdef int take_pairs(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
-                        bint with_values) except -1 nogil:
-        """`evaluate_stencil` for an objective of one point: every lane's point is gathered once, and its coordinates
-        change in place."""
-        cdef Py_ssize_t i, j, n_values, n_dim = lanes.n_dim
+    cdef int take_pairs(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                        Py_ssize_t n) except -1 nogil:
+        """`evaluate_stencil` for an objective of one point: every lane's point is gathered once."""
+        cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
         cdef Block *block = &lanes.block
-        cdef double *x = lanes.block_x  # a block has room for these five points
-        cdef double *above = x + n_dim
-        cdef double *below = x + 2 * n_dim
-        cdef double *first = x + 3 * n_dim
-        cdef double *second = x + 4 * n_dim
-        cdef double *slopes = above  # no longer needed then
-        cdef bint moved, finite
-        if with_values and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
-            return 1
-        block.x = x
-        block.n_points = block.stride = lanes.n_block_lanes = lanes.n_block_columns = 1
+        set_pairs(self, lanes, x, lane_of, n)
+        block.x = lanes.block_x
+        block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
+        block.stride = lanes.capacity
         block.culprit = -1
+        block.deadline = self.deadline
         for j in range(n):
-            if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
-                return 1
-            block.deadline = self.deadline
             lanes.block_lanes = lane_of + j
             lanes.block_problems[0] = lanes.problem[lane_of[j]]
-            for i in range(n_dim):
-                x[i] = lanes.y[i * lanes.capacity + lane_of[j]]
-            if lanes.bounded:
-                for i in range(n_dim):
-                    above[i] = x[i] + lanes.h[i * lanes.capacity + j]
-                    below[i] = x[i] + lanes.second[i * lanes.capacity + j]
-                moved = not self.step_vanishes
-            else:
-                moved = shift(self, above, x, 1.0, n_dim)
-                moved &= shift(self, below, x, -1.0, n_dim)
-            if not moved:
-                for i in range(n_dim):
-                    note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], above[i])
-                    note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[i], below[i])
-            n_values = objective.evaluate_pairs(block, above, below, first, second)
+            for i in range(lanes.n_dim):
+                block.x[i] = x[i * lanes.capacity + j]
+            n_values = 0
+            if self.deadline == INFINITY or fastgd_seconds() <= self.deadline:
+                n_values = objective.evaluate_pairs(block, lanes.pair_first + j, lanes.pair_second + j)
             if block.n_failed:
                 note_fault(lanes, lane_of[j], EXCEPTION)
                 block.failed[0] = False
                 block.n_failed = 0
-            if n_values < 2 * n_dim:
+            if n_values < 2 * lanes.n_dim:
+                count(lanes, lane_of, j, 2 * lanes.n_dim, 0)
                 count(lanes, lane_of + j, 1, n_values, 0)
                 return 1
-            if lanes.bounded:
-                finite = True
-                for i in range(n_dim):
-                    slopes[i] = slope_inside_bounds(lanes, i * lanes.capacity + j, lane_of[j], first[i], second[i])
-                    finite &= isfinite(slopes[i])
-            else:
-                finite = contract_side_by_side(self, slopes, x, first, second, n_dim)
-            for i in range(n_dim):
-                lanes.g_y[i * lanes.capacity + lane_of[j]] = slopes[i]
-                if not finite and not isfinite(slopes[i]):
-                    note_nonfinite(lanes, lane_of[j], first[i], second[i])
-        count(lanes, lane_of, n, 2 * n_dim, 1)
+        while at < lanes.n_dim * lanes.capacity:
+            contract(self, lanes, at, x + at, lanes.pair_first + at, lanes.pair_second + at, lane_of, n, length)
+            at += max(length, lanes.capacity)
+        count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
         return 0
 
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
@@ -335,7 +338,7 @@ cdef class CentralDifference(Evaluator):
                 lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
             memcpy(row, lanes.middle, n * sizeof(double))
             repeat_first(row, n, n_points)
-            contract(self, lanes, i, lanes.middle, lanes.block_f, lanes.other_block_f, lane_of, n)
+            contract(self, lanes, i * lanes.capacity, lanes.middle, lanes.block_f, lanes.other_block_f, lane_of, n, n)
         count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
         return 0
 
@@ -368,7 +371,7 @@ cdef class CentralDifference(Evaluator):
                 point = group - with_values
                 middle = x + (point >> 1) * lanes.capacity
                 if point & 1:
-                    contract(self, lanes, point >> 1, middle, first, values, lane_of, n)
+                    contract(self, lanes, (point >> 1) * lanes.capacity, middle, first, values, lane_of, n, n)
                 else:
                     first = values
                 # not where the next point overwrites it: the second of a pair, or the next block
@@ -388,9 +391,8 @@ cdef class CentralDifference(Evaluator):
         """
         cdef double *x = side_by_side(lanes, lane_of, n)
         cdef double *out = lanes.g_y if x == lanes.y else lanes.block_g
-        cdef Py_ssize_t i, j, at, n_again
-        cdef double *g
-        cdef bint finite
+        cdef Py_ssize_t i, j, at = 0, length = length_of_rows(lanes, n)
+        cdef bint finite = True
         if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
             return 1
         self.set_steps(lanes, x, lane_of, n)
@@ -400,45 +402,54 @@ cdef class CentralDifference(Evaluator):
         for i in range(lanes.n_dim):
             repeat_first(lanes.h + i * lanes.capacity, n, lanes.block.n_points)
         objective.evaluate_differences(&lanes.block, lanes.h, out)
+        while at < lanes.n_dim * lanes.capacity:
+            if lanes.bounded or self.step > 0.0:
+                finite &= fastgd_divide(out + at, lanes.h + at, length)
+            else:
+                finite &= fastgd_divide_by_rounded(out + at, lanes.h + at, length)
+            at += max(length, lanes.capacity)
+        if out != lanes.g_y:
+            for i in range(lanes.n_dim):
+                for j in range(n):
+                    lanes.g_y[i * lanes.capacity + lane_of[j]] = out[i * lanes.capacity + j]
+        count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
+        return 0 if finite and not lanes.bounded else self.take_some_again(lanes, objective, lane_of, n)
+
+    cdef int take_some_again(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+                             Py_ssize_t n) except -1 nogil:
+        """By values, where differences of the objective's own are of no use; 1 if the time ran out."""
+        cdef Py_ssize_t i, j, at, n_again
+        cdef double *g
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
-            g = out + at
-            if lanes.bounded or self.step > 0.0:
-                finite = fastgd_divide(g, lanes.h + at, n)
-            else:
-                finite = fastgd_divide_by_rounded(g, lanes.h + at, n)
+            g = lanes.g_y + at
             n_again = 0
-            if lanes.bounded or not finite:
-                for j in range(n):
-                    lanes.columns[n_again] = j
-                    if lanes.bounded and lanes.h[at + j] == 0.0:
-                        g[j] = 0.0
-                    n_again += not isfinite(g[j]) or lanes.bounded and lanes.second[at + j] != -lanes.h[at + j]
-            if out != lanes.g_y:
-                for j in range(n):
-                    lanes.g_y[at + lane_of[j]] = g[j]
+            for j in range(n):
+                lanes.columns[n_again] = j
+                if lanes.bounded and lanes.h[at + j] == 0.0:
+                    g[lane_of[j]] = 0.0
+                n_again += not isfinite(g[lane_of[j]]) or lanes.bounded and lanes.second[at + j] != -lanes.h[at + j]
             if n_again and self.take_again(lanes, objective, i, lane_of, n_again):
                 return 1
-        count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
         return 0
 
     cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Fills h for n points, if `fit_into_bounds` has not, and notes where a step vanishes."""
-        cdef Py_ssize_t i, j, at
+        cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
         cdef bint moved
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity
+        while at < lanes.n_dim * lanes.capacity:
             if lanes.bounded:
                 moved = not self.step_vanishes
             elif self.step > 0.0:
-                moved = fastgd_steps(lanes.h + at, x + at, self.step, n)
+                moved = fastgd_steps(lanes.h + at, x + at, self.step, length)
             else:
-                moved = fastgd_rounded_steps(lanes.h + at, x + at, RELATIVE_STEP, self.x_scale, n)
+                moved = fastgd_rounded_steps(lanes.h + at, x + at, RELATIVE_STEP, self.x_scale, length)
             if not moved:
-                for j in range(n):
-                    note_vanished_step(lanes, at + j, lane_of[j], x[at + j], x[at + j] + lanes.h[at + j])
-                    note_vanished_step(lanes, at + j, lane_of[j], x[at + j], x[at + j] + (
-                        lanes.second[at + j] if lanes.bounded else -lanes.h[at + j]))
+                for j in range(at, at + length):
+                    note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + lanes.h[j])
+                    note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + (
+                        lanes.second[j] if lanes.bounded else -lanes.h[j]))
+            at += max(length, lanes.capacity)
 
     cdef int take_again(self, Lanes lanes, Objective objective, Py_ssize_t i, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:

@@ -106,6 +106,8 @@ cdef class Lanes:
     # scratch of an evaluation
     cdef double *h                  # (n_dim, capacity) steps, where bounded or the objective has differences; where
     cdef double *second             # (n_dim, capacity) bounded also offsets of the second point of a pair
+    cdef double *pair_first         # (n_dim, capacity) where the objective takes points: coordinates of every pair,
+    cdef double *pair_second        # then the values there
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
     cdef double *middle             # (capacity,) a coordinate while its row of the block is at other points

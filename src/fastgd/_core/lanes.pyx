@@ -13,7 +13,6 @@ cdef extern from "rows.h":
 cdef Py_ssize_t ALIGNMENT = 64
 cdef Py_ssize_t ALIASING = 512  # rows so many numbers apart compete for the same places of the first cache
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
-cdef Py_ssize_t ROOM_OF_POINTS = 5  # at the least: a point, those of a stencil, and their values
 
 
 cdef class Source:
@@ -73,7 +72,7 @@ cdef class Lanes:
     cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1:
         """Takes the memory and lays out its rows; with fewer problems than it has lanes an objective still gets
         blocks of the width it likes, filled with the points of their stencils."""
-        cdef Py_ssize_t block_width = ROOM_OF_POINTS
+        cdef Py_ssize_t block_width = 1
         cdef double n_bytes
         if capacity > 1 or objective.has_differences:  # which come in blocks that are the lanes themselves
             capacity = (capacity + 7) // 8 * 8
@@ -92,7 +91,8 @@ cdef class Lanes:
         self.n_counter_rows = 12
         n_bytes = 8.0 * (
             <double>capacity * (self.n_rows + self.n_counter_rows + 7 + n_dim * (
-                1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise))
+                1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise
+                + 2 * objective.takes_points))
             + <double>block_width * (4 + n_dim * (
                 (not objective.owns_points) + (objective.has_gradient or objective.has_differences))) + 8)
         if n_bytes >= 2.0**63:
@@ -159,6 +159,10 @@ cdef class Lanes:
         if needs.noise:
             self.noisy_g = p
             p += rows
+        if objective.takes_points:
+            self.pair_first = p
+            self.pair_second = p + rows
+            p += 2 * rows
         self.norm = p
         self.gradient_lanes = <Py_ssize_t *>(p + row)
         self.value_lanes = <Py_ssize_t *>(p + 2 * row)

@@ -27,6 +27,5 @@ cdef class Objective:
     cdef readonly Py_ssize_t width   # how many points it likes to get in one call
     cdef int prepare(self, Block *block) except -1 nogil
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil
-    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
-                                   double *second) except -1 nogil
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil
     cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil

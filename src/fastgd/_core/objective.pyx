@@ -62,9 +62,9 @@ cdef class Objective:
         with gil:
             raise NotImplementedError("a subclass of Objective overrides evaluate")
 
-    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
-                                   double *second) except -1 nogil:
-        """The values where coordinate i of the only point x (n_dim,) is above[i], and where it is below[i], for all i.
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
+        """Replaces two coordinates i of the only point x (n_dim,), first[i * stride] and second[i * stride], by the
+        values where it has them, for all i.
 
         Returns how many it has evaluated when the deadline came. It may change x, and leaves it as it was.
         """

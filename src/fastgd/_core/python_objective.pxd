@@ -48,8 +48,7 @@ cdef class Pointwise(PythonObjective):
     cdef Py_ssize_t reached      # which of the points of its pairs is evaluated
     cdef int select_problem(self, Py_ssize_t problem) except -1
     cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate)
-    cdef Py_ssize_t walk(self, Block *block, const double *above, const double *below, double *first,
-                         double *second) except -1
+    cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1
 
 

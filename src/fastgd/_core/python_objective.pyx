@@ -165,8 +165,7 @@ cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, d
 ctypedef int (*Evaluation)(PythonObjective, Block *, int, double *, double *) except -1 nogil
 # The same, leaving it to the caller to look for the exception: a try statement costs 20 ns.
 ctypedef int (*QuietEvaluation)(PythonObjective, Block *, int, double *, double *) noexcept nogil
-ctypedef Py_ssize_t (*QuietWalk)(PythonObjective, Block *, const double *, const double *, double *,
-                                 double *) noexcept nogil
+ctypedef Py_ssize_t (*QuietWalk)(PythonObjective, Block *, double *, double *) noexcept nogil
 
 
 cdef class PythonObjective(Objective):
@@ -262,11 +261,10 @@ cdef class Pointwise(PythonObjective):
             return (<Evaluation>note_failure)(self, block, want, f, g)
         return supplied
 
-    cdef Py_ssize_t walk(self, Block *block, const double *above, const double *below, double *first,
-                         double *second) except -1:
+    cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1:
         """`evaluate_pairs` from the point number `reached` on, up to an exception."""
         cdef Py_ssize_t i, point
-        cdef double value
+        cdef double *place
         if self.batch_args:
             self.select_problem(block.problems[0])
         for point in range(self.reached, 2 * self.n_dim):
@@ -274,29 +272,25 @@ cdef class Pointwise(PythonObjective):
                 return point
             self.reached = point
             i = point >> 1
-            value = self.sign * as_value(self.call(self.fun, block.x, i, below[i] if point & 1 else above[i]))
-            if point & 1:
-                second[i] = value
-            else:
-                first[i] = value
+            place = (second if point & 1 else first) + i * block.stride
+            place[0] = self.sign * as_value(self.call(self.fun, block.x, i, place[0]))
         return 2 * self.n_dim
 
-    cdef Py_ssize_t evaluate_pairs(self, Block *block, const double *above, const double *below, double *first,
-                                   double *second) except -1 nogil:
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
         cdef Py_ssize_t n_evaluated, failed
         self.reached = 0
         while True:
-            n_evaluated = (<QuietWalk>walk_pairs)(self, block, above, below, first, second)
+            n_evaluated = (<QuietWalk>walk_pairs)(self, block, first, second)
             if n_evaluated >= 0:
                 return n_evaluated
             failed = self.reached
-            (<Evaluation>note_failure)(self, block, VALUE, (second if failed & 1 else first) + (failed >> 1), NULL)
+            (<Evaluation>note_failure)(self, block, VALUE, (second if failed & 1 else first) + (failed >> 1)
+                                       * block.stride, NULL)
             self.reached = failed + 1
 
 
-cdef Py_ssize_t walk_pairs(PythonObjective objective, Block *block, const double *above, const double *below,
-                           double *first, double *second) except -1:
-    return (<Pointwise>objective).walk(block, above, below, first, second)
+cdef Py_ssize_t walk_pairs(PythonObjective objective, Block *block, double *first, double *second) except -1:
+    return (<Pointwise>objective).walk(block, first, second)
 
 
 cdef int evaluate_point(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
