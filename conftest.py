@@ -1,6 +1,8 @@
 """The examples of README.md and docs/ run as tests, a namespace for each page; what hypothesis makes up is the same in
-every run."""
+every run; machine code that is kept in files is gone afterwards."""
 
+import os
+import tempfile
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from importlib.util import find_spec
 
@@ -18,3 +20,9 @@ pytest_collect_file = Sybil(
     patterns=["README.md", "docs/*.md"],
     setup=lambda namespace: namespace.update(has=lambda module: find_spec(module) is not None),
 ).pytest()
+
+
+def pytest_configure(config):
+    folder = tempfile.TemporaryDirectory(prefix="fastgd-")
+    config.add_cleanup(folder.cleanup)
+    os.environ["NUMBA_CACHE_DIR"] = folder.name

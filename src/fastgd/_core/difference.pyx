@@ -14,6 +14,7 @@ from .evaluation cimport (
     open_block,
     open_in_place,
     pad,
+    repeat_first,
     side_by_side,
     take_values,
 )
@@ -195,12 +196,6 @@ cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssiz
 cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
     """How far a loop over the first n columns of a row may go: full rows make one, but for those with bounds."""
     return lanes.n_dim * n if n == lanes.capacity and not lanes.bounded else n
-
-
-cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
-    cdef Py_ssize_t column
-    for column in range(n, n_total):
-        row[column] = row[0]
 
 
 cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:

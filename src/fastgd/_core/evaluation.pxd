@@ -34,6 +34,13 @@ cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexce
     return lane_of[n - 1] == n - 1
 
 
+cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
+    """Fills the columns of a row from n on with its first."""
+    cdef Py_ssize_t column
+    for column in range(n, n_total):
+        row[column] = row[0]
+
+
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
                     Py_ssize_t n_copies) except -1 nogil
 cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,

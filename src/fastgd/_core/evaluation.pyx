@@ -15,10 +15,8 @@ cdef extern from "rows.h":
 
 cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
     """Fills n_total columns of a row with copies of its first n."""
-    cdef Py_ssize_t column
     if n == 1:
-        for column in range(1, n_total):
-            row[column] = row[0]
+        repeat_first(row, 1, n_total)
         return
     while n < n_total:
         memcpy(row + n, row, min(n, n_total - n) * sizeof(double))
@@ -53,8 +51,7 @@ cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ss
     """Makes the rows of x, those of n lanes `side_by_side`, themselves the block; false if the objective wants another
     one. Columns behind the n repeat the first."""
     cdef Block *block = &lanes.block
-    cdef Py_ssize_t i, j
-    cdef double *row
+    cdef Py_ssize_t i
     if objective.owns_points or lanes.width == 1:
         return False
     lanes.block_lanes = lane_of
@@ -66,11 +63,8 @@ cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ss
     if block.n_points > lanes.capacity:
         return False
     name_problems(lanes, lane_of, n)
-    if n < block.n_points:
-        for i in range(block.n_dim):
-            row = x + i * block.stride
-            for j in range(n, block.n_points):
-                row[j] = row[0]
+    for i in range(block.n_dim):
+        repeat_first(x + i * block.stride, n, block.n_points)
     return True
 
 
@@ -101,8 +95,7 @@ cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
         row = block.x + i * block.stride
         for column in range(n_used, lanes.n_block_columns):
             row[column] = row[column - n_used]
-        for column in range(lanes.n_block_columns, block.n_points):
-            row[column] = row[0]
+        repeat_first(row, lanes.n_block_columns, block.n_points)
 
 
 cdef double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:

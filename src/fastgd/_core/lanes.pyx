@@ -4,14 +4,13 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from .objective cimport GRADIENT, VALUE, Objective
+from .objective cimport ALIASING, GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
 cdef extern from "rows.h":
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
-cdef Py_ssize_t ALIASING = 512  # rows so many numbers apart compete for the same places of the first cache
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
 
 

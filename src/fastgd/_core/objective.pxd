@@ -4,6 +4,11 @@ cdef enum:
     GRADIENT = 2
 
 
+cdef enum:
+    # Rows so many numbers apart, 4096 bytes, compete for the same places of the first cache.
+    ALIASING = 512
+
+
 cdef struct Block:
     # Points to evaluate, a column each.
     double *x                   # (n_dim, stride)

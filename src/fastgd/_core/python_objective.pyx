@@ -6,7 +6,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, NAN
 from libc.string cimport memcmp, memcpy, memset
 
-from .objective cimport GRADIENT, VALUE
+from .objective cimport ALIASING, GRADIENT, VALUE
 from .returned cimport convert_value, copy_gradients, copy_values, split_pair
 
 import numpy as np
@@ -54,8 +54,6 @@ cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
 # middle: blocks are filled up to a multiple of 8 columns, the most that a vector register holds, so that a column's
 # value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 8
-# Rows that are a multiple of 4096 bytes apart compete for the same places of the first cache.
-cdef Py_ssize_t ALIASING = 512
 
 
 cdef double *memory_of(object array) except NULL:

@@ -2,8 +2,11 @@
 
 import ctypes
 
+import llvmlite  # type: ignore[import-untyped, import-not-found]
 import llvmlite.binding as llvm  # type: ignore[import-untyped, import-not-found]
 import numpy as np
+
+from . import cache
 
 
 def host():
@@ -14,14 +17,16 @@ def host():
 
 
 class Library:
-    """Functions compiled from a module; they live as long as this object."""
+    """Functions compiled from a module, or loaded if it was compiled before; they live as long as this object."""
 
     def __init__(self, text):
         cpu, features = host()
         module = llvm.parse_assembly(text)
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=cpu, features=features.flatten(), opt=2, reloc="default", codemodel="jitdefault", jit=True)
+        machine = {"cpu": cpu, "features": features.flatten(), "opt": 2, "reloc": "default", "codemodel": "jitdefault"}
+        target = llvm.Target.from_default_triple().create_target_machine(**machine, jit=True)
+        key = cache.key_of(text, target.triple, llvmlite.__version__, *map(str, machine.values()))
         self.engine = llvm.create_mcjit_compiler(module, target)
+        self.engine.set_object_cache(lambda module, code: cache.write(key, code), lambda module: cache.read(key))
         self.engine.finalize_object()
 
     def address(self, name):
