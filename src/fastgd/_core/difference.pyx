@@ -1,6 +1,5 @@
 """Gradients by central differences: steps and stencils."""
 from libc.math cimport INFINITY, isfinite
-from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from .evaluation cimport (
@@ -20,34 +19,13 @@ from .evaluation cimport (
 )
 from .lanes cimport Lanes
 from .objective cimport GRADIENT, VALUE, Block, Objective
+from .stencil cimport fit_steps, groups_per_call
 from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
 cdef double EPSILON = 2.0 ** -52
 cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
-
-
-cdef inline double power_of_two_below(double value) noexcept nogil:
-    cdef uint64_t bits
-    memcpy(&bits, &value, sizeof(double))
-    bits &= <uint64_t>0x7FF0000000000000
-    memcpy(&value, &bits, sizeof(double))
-    return value
-
-
-cdef inline void fit_steps(double x, double lower, double upper, double *h, double *second) noexcept nogil:
-    """Offsets h and `second` of a pair of points inside the bounds: h and -h, or h and 2h on the wider side of x."""
-    cdef double side, room
-    if x + h[0] <= upper and x - h[0] >= lower:
-        second[0] = -h[0]
-        return
-    side = 1.0 if upper - x >= x - lower else -1.0
-    room = upper - x if side > 0.0 else x - lower
-    h[0] = side * min(h[0], power_of_two_below(0.5 * room))
-    if x + 2.0 * h[0] > upper or x + 2.0 * h[0] < lower:
-        h[0] *= 0.5  # room was rounded up
-    second[0] = 2.0 * h[0]
 
 
 cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
@@ -196,16 +174,6 @@ cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssiz
 cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
     """How far a loop over the first n columns of a row may go: full rows make one, but for those with bounds."""
     return lanes.n_dim * n if n == lanes.capacity and not lanes.bounded else n
-
-
-cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_t n_groups) noexcept nogil:
-    """How many groups of n columns go into a call, so that no call is wider than need be."""
-    cdef Py_ssize_t most, n_calls
-    if width < 4 * n:
-        return 1  # the block is wide enough, and copies of the points would cost more than calls
-    most = min(width // n, n_groups)
-    n_calls = (n_groups + most - 1) // most
-    return (n_groups + n_calls - 1) // n_calls
 
 
 cdef class CentralDifference(Evaluator):

@@ -1,19 +1,10 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 from .objective import Objective
-
-@final
-class Argument:
-    @property
-    def array(self) -> NDArray[np.float64]: ...
-    @property
-    def handed(self) -> tuple[NDArray[np.float64], ...]: ...
-    def __new__(cls, shape: tuple[int, ...], writable: bool, rows: bool = False, unpack: bool = False) -> Self: ...
 
 @disjoint_base
 class PythonObjective(Objective):

@@ -1,37 +1,15 @@
 """Objectives that are Python functions: of one point, or of a block of points (vectorized NumPy)."""
 from cython cimport final
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY, NAN
 from libc.string cimport memcmp, memcpy, memset
 
+from .argument cimport Argument, present
 from .objective cimport ALIASING, GRADIENT, VALUE
 from .returned cimport convert_value, copy_gradients, copy_values, split_pair
 
 import numpy as np
-
-cdef extern from *:
-    """
-    /* The head of NumPy's array object, as its ABI has had it since 1.7; see `heads_are_known`. */
-    typedef struct {
-        PyObject_HEAD
-        char *data; int nd; Py_ssize_t *dimensions; Py_ssize_t *strides; PyObject *base; PyObject *descr; int flags;
-    } fastgd_array;
-    #ifdef Py_GIL_DISABLED
-    #define FASTGD_COUNTS_ARE_EXACT 0
-    #else
-    #define FASTGD_COUNTS_ARE_EXACT 1
-    #endif
-    """
-    ctypedef struct fastgd_array:
-        char *data
-        int nd
-        Py_ssize_t *dimensions
-        Py_ssize_t *strides
-        PyObject *descr
-        int flags
-    bint FASTGD_COUNTS_ARE_EXACT
 
 cdef extern from "clock.h":
     double fastgd_seconds() noexcept nogil
@@ -40,8 +18,6 @@ cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     object PyObject_Vectorcall(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
     PyObject *PyFloat_FromDouble(double value)
-    PyObject *PyTuple_GET_ITEM(object items, Py_ssize_t i)
-    Py_ssize_t Py_REFCNT(PyObject *thing)
     void Py_XDECREF(PyObject *thing)
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
@@ -54,94 +30,6 @@ cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
 # middle: blocks are filled up to a multiple of 8 columns, the most that a vector register holds, so that a column's
 # value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 8
-
-
-cdef double *memory_of(object array) except NULL:
-    """Where a writable array has its numbers, by the buffer protocol."""
-    cdef Py_buffer buffer
-    PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
-    PyBuffer_Release(&buffer)
-    return <double *>buffer.buf
-
-
-cdef bint heads_are_known() except -1:
-    """Whether arrays begin as declared here, and their counts of references mean what they say."""
-    array = np.empty((2, 3))
-    cdef fastgd_array *head = <fastgd_array *><PyObject *>array
-    return (FASTGD_COUNTS_ARE_EXACT and head.data == <char *>memory_of(array) and head.nd == 2
-            and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8)
-
-
-# Without them no array is used twice.
-cdef bint HEADS_ARE_KNOWN = heads_are_known()
-
-
-cdef void photograph(Header *header, PyObject *array) noexcept:
-    cdef fastgd_array *head = <fastgd_array *>array
-    cdef int axis
-    header.array = array
-    header.references = Py_REFCNT(array)
-    header.data = head.data
-    header.descr = head.descr
-    header.n_axes = head.nd
-    header.flags = head.flags
-    for axis in range(min(head.nd, 2)):
-        header.shape[axis] = head.dimensions[axis]
-        header.strides[axis] = head.strides[axis]
-
-
-cdef bint has_changed(const Header *header) noexcept:
-    cdef fastgd_array *head = <fastgd_array *>header.array
-    cdef int axis
-    if (head.data != header.data or head.descr != header.descr or head.nd != header.n_axes
-            or head.flags != header.flags):
-        return True
-    for axis in range(min(head.nd, 2)):
-        if head.dimensions[axis] != header.shape[axis] or head.strides[axis] != header.strides[axis]:
-            return True
-    return False
-
-
-cdef tuple present(object array, bint rows, bint unpack):
-    """The arguments under which a function sees an array of points."""
-    if unpack:
-        return tuple(array)
-    # a view: of one whose base is read-only the user cannot change the flag
-    return (array.T if rows else array.view(),)
-
-
-@final
-cdef class Argument:
-    """The array that a Python function is called with: used again only while nobody else can see it."""
-
-    def __cinit__(self, tuple shape, bint writable, bint rows=False, bint unpack=False):
-        cdef Py_ssize_t i
-        self.array = np.empty(shape)
-        # the buffer protocol takes longer than a call of a small function
-        self.data = <double *>(<fastgd_array *><PyObject *>self.array).data if HEADS_ARE_KNOWN else memory_of(self.array)
-        if not writable:
-            self.array.flags.writeable = False
-        self.handed = (self.array,) if writable else present(self.array, rows, unpack)
-        self.n_headers = len(self.handed) if self.handed[0] is self.array else len(self.handed) + 1
-        self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
-        if self.headers == NULL:
-            raise MemoryError
-        if HEADS_ARE_KNOWN:
-            photograph(&self.headers[0], <PyObject *>self.array)
-            for i in range(1, self.n_headers):
-                photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
-
-    def __dealloc__(self):
-        PyMem_Free(self.headers)
-
-    cdef bint is_untouched(self) noexcept:
-        cdef Py_ssize_t i
-        if not HEADS_ARE_KNOWN:
-            return False
-        for i in range(self.n_headers):
-            if Py_REFCNT(self.headers[i].array) != self.headers[i].references or has_changed(&self.headers[i]):
-                return False
-        return True
 
 
 cdef inline double as_value(object result) except? -1.0:
