@@ -793,3 +793,20 @@ def test_interrupt_ends_a_run():
         finally:
             process.kill()
     assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_calls_are_counted_when_the_time_is_over():
+    """Those of every lane, however far its stencil has come."""
+    calls = []
+
+    @ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))
+    def slow(n_dim, x):
+        calls.append(x[0])
+        if len(calls) == 38:  # in the stencil of the second of eight problems, in their second iteration
+            time.sleep(0.6)
+        return x[0] ** 2 + x[1] ** 2
+
+    result = minimize(slow, np.full((8, 2), 0.5), method="adam", maxtime=0.5)
+    assert set(result.status) == {Status.MAXTIME}
+    assert result.nfev.tolist() == [9, 9, 5, 5, 5, 5, 5, 5]
+    assert len(calls) == 48

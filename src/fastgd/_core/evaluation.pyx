@@ -149,7 +149,7 @@ cdef void take_gradients(Lanes lanes, const double *slopes, const Py_ssize_t *la
 cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
                 Py_ssize_t n_gradients) noexcept nogil:
     cdef Py_ssize_t j
-    if are_first_lanes(lane_of, n):
+    if n and are_first_lanes(lane_of, n):
         fastgd_count(lanes.nfev, lanes.njev, lanes.known_y, n_values, n_gradients, n_gradients * GRADIENT, n)
         return
     for j in range(n):
