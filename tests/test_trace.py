@@ -50,7 +50,7 @@ def number(fun, x, *data):
         return float(np.asarray(fun(x.copy(), *data)).reshape(()))
 
 
-def require_equal(found, expected, error=0.0):
+def assert_close(found, expected, error=0.0):
     """To rounding: 8 times what one rounding of every operation may come to, since NumPy's functions have up to 4
     units; where that is not known, 8 units of the result."""
     tolerance = 8.0 * (error if 0.0 < error < INF else np.finfo(float).eps * abs(expected))
@@ -68,9 +68,9 @@ def check(fun, made, points=POINTS, kernel=True):
         except (ValueError, ZeroDivisionError):
             continue
         by_graph, error = evaluated(made, x)
-        require_equal(by_graph, expected, error)
+        assert_close(by_graph, expected, error)
         if kernel:
-            require_equal(run(x), expected, error)
+            assert_close(run(x), expected, error)
         compared += 1
     return compared
 
@@ -134,7 +134,7 @@ def test_every_ufunc_agrees_at_special_numbers(ufunc):
     for x in arguments_of(ufunc):
         expected = number(lambda x: applied(ufunc, x), x)
         for found in (float(made.evaluate(x, ())[made.root]), run(x)):
-            require_equal(found, expected)
+            assert_close(found, expected)
             if expected == 0.0 and ufunc not in ZERO_OF_EITHER_SIGN:
                 assert math.copysign(1.0, found) == math.copysign(1.0, expected), x
 
@@ -151,8 +151,8 @@ def test_every_ufunc_agrees_on_a_column(ufunc):
     for x in POINTS:
         expected = number(of_column, x[:, None])
         by_graph, error = evaluated(made, x)
-        require_equal(by_graph, expected, error)
-        require_equal(evaluated(alone, x)[0], expected, error)
+        assert_close(by_graph, expected, error)
+        assert_close(evaluated(alone, x)[0], expected, error)
 
 
 # Operators, and functions of NumPy. Lines of source in one variable x, whose value is a number.
@@ -421,8 +421,8 @@ def test_data_are_symbols_in_c_order():
         x, data = rng.normal(size=3), [rng.normal(size=shape) for shape in shapes]
         value, error = evaluated(made, x, jitted.flat(data))
         expected = number(fun, x, *[array[()] for array in data])
-        require_equal(value, expected, error)
-        require_equal(run(x, jitted.flat(data)), expected, error)
+        assert_close(value, expected, error)
+        assert_close(run(x, jitted.flat(data)), expected, error)
     assert all(node.coordinates == 0 for node in made.nodes if node.operation == graph.DATUM)
 
 
@@ -437,7 +437,7 @@ def test_data_have_their_dtypes():
         calling, data = jitted.Calling(fun, False, False, ()), np.array([1, 0, 1 if dtype is bool else 9], dtype)
         if is_right:
             value, error = evaluated(trace.trace(calling, 3, [(3,)], [data.dtype]), COLUMN, data)
-            require_equal(value, number(fun, COLUMN, data), error)
+            assert_close(value, number(fun, COLUMN, data), error)
         else:
             with pytest.raises(graph.TraceError):
                 trace.trace(calling, 3, [(3,)], [data.dtype])
@@ -593,8 +593,8 @@ def test_expressions_agree_with_numpy(source):
     for x, value in zip(COLUMNS.T, expected, strict=True):
         by_graph, error = evaluated(made, x)
         if error <= 0.01 * abs(value) or not math.isfinite(value):  # else there is not a digit to agree in
-            require_equal(by_graph, value, error)
-            require_equal(run(x), value, error)
+            assert_close(by_graph, value, error)
+            assert_close(run(x), value, error)
 
 
 # Exact gradients
@@ -632,9 +632,9 @@ def slopes(fun, x):
     return found
 
 
-def require_slopes(fun, x, expected):
+def assert_slopes(fun, x, expected):
     for (value, error), slope in zip(slopes(fun, x), expected, strict=True):
-        require_equal(value, slope, max(error, 1e-300))
+        assert_close(value, slope, max(error, 1e-300))
 
 
 DERIVATIVES = {
@@ -657,7 +657,7 @@ def test_derivative_of_every_operation(operation):
     fun = compiled_source(source)
     assert operation in {node.operation for node in traced(fun, 2).nodes}
     for x in ((0.3, 0.7), (-1.2, 0.5), (2.5, -0.4), (1.9, 7.0), (-0.01, -3.0)):
-        require_slopes(fun, x, slopes_in_mpmath(source, x))
+        assert_slopes(fun, x, slopes_in_mpmath(source, x))
 
 
 @pytest.mark.parametrize(("source", "x", "expected"), [
@@ -680,7 +680,7 @@ def test_derivative_of_every_operation(operation):
     ("3.0", (1.0, 2.0), [0.0, 0.0]), ("x[1]", (1.0, 2.0, 3.0), [0.0, 1.0, 0.0])])
 def test_derivative_at_special_points(source, x, expected):
     """Of the branch that is chosen, where the other one has none; far from 1; by coordinates that do not matter."""
-    require_slopes(compiled_source(source), x, expected)
+    assert_slopes(compiled_source(source), x, expected)
 
 
 @settings(max_examples=60)
@@ -691,7 +691,7 @@ def test_gradients_of_expressions(source):
     assume(np.isfinite(traced(fun).evaluate(x, ())).all())
     for (value, error), slope in zip(slopes(fun, x), slopes_in_mpmath(source, x), strict=True):
         if error <= 0.01 * max(abs(slope), 1e-10):
-            require_equal(value, slope, max(error, 1e-300))
+            assert_close(value, slope, max(error, 1e-300))
 
 
 @pytest.mark.parametrize("name", [name for name, function in functions.BY_NAME.items() if function.smooth])
