@@ -9,7 +9,7 @@ import pytest
 
 import fastgd
 
-MODULES = ["fastgd", *(f"fastgd.{module.name}" for module in pkgutil.iter_modules(fastgd.__path__))]
+MODULES = ["fastgd", *(module.name for module in pkgutil.walk_packages(fastgd.__path__, "fastgd."))]
 
 
 @pytest.mark.parametrize("name", MODULES)

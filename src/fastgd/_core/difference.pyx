@@ -19,7 +19,6 @@ from .evaluation cimport (
 )
 from .lanes cimport Lanes
 from .objective cimport GRADIENT, VALUE, Block, Objective
-from .stencil cimport fit_steps, groups_per_call
 from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
