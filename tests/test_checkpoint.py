@@ -1,6 +1,7 @@
 """Checkpoints: a run that was cut off, wherever it was, goes on to the same bits; files that are damaged or of another
 run are refused and left alone."""
 
+import functools
 import io
 import os
 import pickle
@@ -9,6 +10,8 @@ import sys
 import time
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ import pytest
 from fastgd import CheckpointError, Difference, Status, functions, maximize, methods, minimize, schedules
 from fastgd.noise import GaussianNoise
 
-from .problems import bits, counted, valley
+from .problems import bits, valley
 
 # For processes that import this module.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path]), "PYTHONHASHSEED": "random"}
@@ -93,26 +96,41 @@ def test_cut_off_again_and_again(tmp_path, workers):
     assert bits(minimize(valley, starts(40), **options)) == bits(minimize(valley, starts(40)))
 
 
+CALLS = []
+
+
+def noted_valley(x):
+    """Writes down its calls; passes for `valley`."""
+    CALLS.append(1)
+    return valley(x)
+
+
+noted_valley.__qualname__ = valley.__qualname__
+
+
+def broken_valley(x):
+    if x[0] == 77.0:
+        raise ERROR[0]
+    return valley(x)
+
+
+broken_valley.__qualname__ = valley.__qualname__
+ERROR = []
+
+
 @pytest.mark.parametrize("error", [ArithmeticError, KeyboardInterrupt])
 def test_exception_of_the_function(tmp_path, error):
     """The chunks before it are kept, whenever the last save was; with the function repaired the run goes on."""
-    def fun(x):
-        if x[0] == 77.0 and broken:
-            raise error
-        calls.append(1)
-        return valley(x)
-
     x0 = starts(40)
     x0[25, 0] = 77.0
-    broken, calls = True, []
+    ERROR[:] = [error]
     with pytest.raises(error):
-        minimize(fun, x0, checkpoint=tmp_path / "run.npz", chunk_size=5)
-    broken = False
-    expected = minimize(fun, x0)
-    calls.clear()
-    result = minimize(fun, x0, checkpoint=tmp_path / "run.npz", chunk_size=5)
+        minimize(broken_valley, x0, checkpoint=tmp_path / "run.npz", chunk_size=5)
+    CALLS.clear()
+    result = minimize(noted_valley, x0, checkpoint=tmp_path / "run.npz", chunk_size=5)
+    n_calls, expected = len(CALLS), minimize(valley, x0)
     assert bits(result) == bits(expected)
-    assert len(calls) == expected.nfev[25:].sum()
+    assert n_calls == expected.nfev[25:].sum()
 
 
 @pytest.mark.parametrize("kind", [str, os.fsencode, lambda path: path])
@@ -121,13 +139,12 @@ def test_a_finished_file_is_the_result(tmp_path, kind):
     path = kind(tmp_path / "run.npz")
     expected = minimize(valley, starts(40), checkpoint=path)
     before = os.stat(path)
-    fun, calls = counted(valley)
-    fun.__qualname__ = valley.__qualname__
+    CALLS.clear()
     for workers in (1, 2, 50):
         out = {"x": np.empty((40, 2))}
-        assert bits(minimize(fun, starts(40), checkpoint=path, workers=workers, out=out)) == bits(expected)
+        assert bits(minimize(noted_valley, starts(40), checkpoint=path, workers=workers, out=out)) == bits(expected)
         assert np.array_equal(out["x"], expected.x)
-    assert not calls
+    assert not CALLS
     after = os.stat(path)
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
     assert os.listdir(tmp_path) == ["run.npz"]
@@ -160,11 +177,10 @@ def test_spread_problems_are_resumed(tmp_path):
     """A few problems, begun by one thread and ended by more of them than there are problems."""
     with pytest.raises(CutOffError):
         minimize(valley, starts(4), checkpoint=tmp_path / "run.npz", progress=cut_off_at(2))
-    fun, calls = counted(valley)
-    fun.__qualname__ = valley.__qualname__
-    result = minimize(fun, starts(4), checkpoint=tmp_path / "run.npz", workers=8)
+    CALLS.clear()
+    result = minimize(noted_valley, starts(4), checkpoint=tmp_path / "run.npz", workers=8)
     assert bits(result) == bits(minimize(valley, starts(4)))
-    assert len(calls) == result.nfev[2:].sum()
+    assert len(CALLS) == result.nfev[2:].sum()
 
 
 def test_other_processes(tmp_path):
@@ -279,6 +295,61 @@ def test_files_of_other_runs(tmp_path, changed):
         maximize(**{"fun": shifted, **RUN}, checkpoint=path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["run.npz"]
+
+
+class Model:
+    def __init__(self, center, weights=()):
+        self.center = center
+        self.weights = weights
+
+    def __call__(self, x):
+        return float(np.sum((x - self.center) ** 2))
+
+    cost = __call__
+
+
+def around(center):
+    return lambda x: np.sum((x - center) ** 2)
+
+
+def added(x, center):
+    return float(np.sum((x - float(center)) ** 2))
+
+
+@pytest.mark.parametrize("make", [
+    lambda c: {"fun": functools.partial(added, center=c)}, lambda c: {"fun": Model(c)},
+    lambda c: {"fun": Model(c).cost}, lambda c: {"fun": Model(0.5, {c, 7.0})},
+    lambda c: {"fun": around(c)}, lambda c: {"fun": around(np.array([c, 0.0]))},
+    lambda c: {"fun": added, "args": (Decimal(c),)}, lambda c: {"fun": added, "args": (np.ma.array(1.0, mask=c > 2),)},
+    lambda c: {"fun": lambda x, data: 1.0, "args": (SimpleNamespace(center=[c]),)},
+], ids=range(9))
+def test_data_that_functions_bring_along(tmp_path, make):
+    """Objects are compared by what they consist of, not by their names alone."""
+    options = {"x0": starts(4), "checkpoint": tmp_path / "run.npz"}
+    first = minimize(**make(1.5), **options)
+    assert bits(minimize(**make(1.5), **options)) == bits(first)
+    with pytest.raises(ValueError, match="is the checkpoint of another run"):
+        minimize(**make(3.0), **options)
+
+
+def test_compiled_functions_are_resumed_anywhere(tmp_path):
+    """Their addresses are others in every process."""
+    program = f"""
+import numpy as np, fastgd
+result = fastgd.minimize(fastgd.functions.sphere.compiled, np.ones((4, 2)), checkpoint={str(tmp_path / 'run.npz')!r})
+assert result.success.all()
+"""
+    for _ in range(2):
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT)
+        assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_structures_that_contain_themselves(tmp_path):
+    ring = [1.0]
+    ring.append(ring)
+    options = {"args": (ring,), "checkpoint": tmp_path / "run.npz"}
+    first = minimize(lambda x, ring: valley(x), starts(4), **options)
+    assert bits(minimize(lambda x, ring: valley(x), starts(4), **options)) == bits(first)
 
 
 SAME = """

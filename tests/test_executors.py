@@ -429,6 +429,11 @@ def slow(x):
     return valley(x)
 
 
+def drowsy(x):
+    time.sleep(0.5)
+    return valley(x)
+
+
 @pytest.mark.parametrize("how", ["submit", "map"])
 def test_time_is_that_of_the_call_in_other_processes(pool, how):
     """Chunks that come too late to a worker are left as they are."""
@@ -598,6 +603,92 @@ def test_a_dask_worker_is_killed_in_a_stencil():
         result = minimize(slow, [0.5, 0.25], workers=client.get_executor(), callback=callback, maxiter=15)
         assert victim not in client.run(os.getpid).values()
     assert bits(result) == bits(minimize(valley, [0.5, 0.25], maxiter=15))
+
+
+@contextmanager
+def dask_processes(**configuration):
+    pytest.importorskip("distributed")
+    import dask
+    from distributed import Client, LocalCluster
+
+    with (dask.config.set(configuration), LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
+                                                       dashboard_address=":0", silence_logs=50) as cluster,
+          Client(cluster) as client):
+        yield client
+
+
+class UnknownElsewhereError(Exception):
+    """As if it were defined in a script: it travels by value."""
+
+
+UnknownElsewhereError.__module__ = "__main__"
+
+
+def raise_one(x, kind):
+    raise kind("as planned")
+
+
+def test_exceptions_from_processes_of_dask():
+    """They come as what they are, and those that would end a worker do not."""
+    with dask_processes() as client:
+        for kind in (KeyboardInterrupt, SystemExit, ZeroDivisionError):
+            for x0 in ([0.5, 0.25], starts(9, 2)):
+                with pytest.raises(kind, match="as planned"):
+                    minimize(raise_one, x0, args=(kind,), workers=client.get_executor(), chunk_size=2)
+        assert len(client.nthreads()) == 2
+
+
+def test_exceptions_that_only_a_script_knows(pool):
+    """Their class is that of the script."""
+    with pytest.raises(UnknownElsewhereError, match="as planned"):
+        minimize(raise_one, starts(9, 2), args=(UnknownElsewhereError,), workers=pool)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_a_dask_worker_that_died_before():
+    """The stencil does not wait for it."""
+    with dask_processes() as client:
+        os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+        result = minimize(valley, [0.5, 0.25], workers=client.get_executor(), maxiter=5)
+    assert bits(result) == bits(minimize(valley, [0.5, 0.25], maxiter=5))
+
+
+def test_a_stencil_inside_a_task_of_dask():
+    """One of the two workers is busy with the run itself, and cannot help."""
+    def outer():
+        from distributed import get_client
+
+        return bits(minimize(valley, [0.5, 0.25], workers=get_client().get_executor(), maxiter=5))
+
+    with dask_processes() as client:
+        assert client.submit(outer).result(timeout=60) == bits(minimize(valley, [0.5, 0.25], maxiter=5))
+
+
+def test_poison_in_a_cluster_of_dask():
+    """Only the problem that kills its workers is lost."""
+    poison = np.arange(6) == 3
+    with dask_processes(**{"distributed.scheduler.allowed-failures": 0}) as client:
+        result = minimize(poisonous, starts(6, 2), batch_args=(poison,), workers=client.get_executor(), chunk_size=2)
+    assert np.flatnonzero(result.status == Status.WORKER_LOST).tolist() == [3]
+    assert bits(result, ~poison) == bits(minimize(valley, starts(6, 2)), ~poison)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_while_actors_evaluate():
+    """It returns at once, leaves no thread, and the actors stop after the points they are at."""
+    with dask_processes() as client:
+        executor = client.get_executor()
+        minimize(valley, np.zeros(6), workers=executor, maxiter=1)
+        before = set(threading.enumerate())
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            minimize(drowsy, np.zeros(20), workers=executor)
+        begin = time.monotonic()
+        timer.join()
+        assert before.issuperset(threading.enumerate())
+        minimize(valley, np.zeros(6), workers=executor, maxiter=1)
+        assert time.monotonic() - begin < 5.0  # all points would have taken 10 seconds
 
 
 SIX = threading.Barrier(6, timeout=20)

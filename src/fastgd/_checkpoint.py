@@ -1,15 +1,18 @@
 """Finished problems in a file, so that a run that was cut off goes on where it was."""
 
-import dataclasses
+import functools
 import hashlib
 import os
 import tempfile
+import types
 import zipfile
 from math import prod
 from time import monotonic
 
 import numpy as np
 
+from ._compiled import CompiledFunction
+from ._objective import is_jitted
 from .result import Status
 
 SECONDS_BETWEEN_SAVES = 5.0
@@ -148,8 +151,9 @@ def read_array(archive, name, values, chosen):
 
 
 def fingerprint(plan, size):
-    """A hash of all that the answers depend on, but for the code of the user's functions."""
-    digest = hashlib.sha256(b"fastgd 1")
+    """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
+    mended, and the run go on."""
+    digest = hashlib.sha256(b"fastgd 2")
     for thing in (size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
                   plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, plan.values, plan.keep_best,
                   plan.maximize, plan.record_errors):
@@ -157,23 +161,68 @@ def fingerprint(plan, size):
     return digest.digest()
 
 
-def add(digest, thing):
-    """Adds a value to the hash; of objects that are not plain data their name, which other processes know, too."""
-    if isinstance(thing, (np.ndarray, np.generic)) and not thing.dtype.hasobject:
+def add(digest, thing, around=()):
+    """Adds a value to the hash; `around` are the objects that it is part of."""
+    if any(thing is whole for whole in around):
+        return  # a structure that contains itself
+    parts = None
+    if isinstance(thing, np.ma.MaskedArray):
+        parts = [thing.data, thing.mask]
+    elif isinstance(thing, (np.ndarray, np.generic)) and not thing.dtype.hasobject:
         digest.update(repr((thing.shape, thing.dtype.descr)).encode())
         for rows in pieces(thing) if thing.ndim else [()]:
             digest.update(thing[rows].tobytes())
-    elif isinstance(thing, np.ndarray):
-        add(digest, thing.tolist())
-    elif isinstance(thing, dict):
-        add(digest, list(thing.items()))
-    elif isinstance(thing, (tuple, list)):
-        digest.update(repr((type(thing).__name__, len(thing))).encode())
-        for part in thing:
-            add(digest, part)
-    elif dataclasses.is_dataclass(thing) and not isinstance(thing, type):
-        add(digest, [type(thing).__qualname__, *(getattr(thing, field.name) for field in dataclasses.fields(thing))])
     elif isinstance(thing, (str, bytes, int, float, complex, type(None))):
         digest.update(repr(thing).encode())
+    elif isinstance(thing, (set, frozenset)):
+        parts = sorted(digest_of(part, around) for part in thing)
+    elif isinstance(thing, (tuple, list, dict)):
+        parts = list(thing.items() if isinstance(thing, dict) else thing)
+    elif isinstance(thing, np.ndarray):
+        parts = thing.tolist()
     else:
-        digest.update(getattr(thing, "__qualname__", type(thing).__qualname__).encode())
+        parts = data_of(thing)
+    if parts is not None:
+        digest.update(repr((type(thing).__qualname__, len(parts))).encode())
+        for part in parts:
+            add(digest, part, (*around, thing))
+
+
+def digest_of(thing, around):
+    digest = hashlib.sha256()
+    add(digest, thing, around)
+    return digest.digest()
+
+
+def data_of(thing):
+    """What tells an object from others of its kind, in all processes: of functions their names and the data that they
+    bring along, of what cannot be taken apart its class."""
+    if isinstance(thing, functools.partial):
+        return [thing.func, thing.args, thing.keywords]
+    if isinstance(thing, types.MethodType):
+        return [thing.__self__, thing.__func__]
+    if isinstance(thing, types.FunctionType):
+        return [thing.__qualname__, thing.__defaults__, *map(data_in, thing.__closure__ or ())]
+    if isinstance(thing, CompiledFunction):  # its address is another one in every process
+        return [thing.signature, getattr(thing.owner[0], "__name__", None)]
+    if is_jitted(thing):
+        return [thing.fun, thing.vectorized, thing.unpack, thing.libm]
+    if isinstance(thing, type) or hasattr(thing, "__qualname__"):
+        return [thing.__qualname__]
+    try:
+        reduced = thing.__reduce_ex__(4)
+    except Exception:  # of any kind, from the user's class
+        return []
+    if isinstance(reduced, str):
+        return [reduced]
+    constructor, arguments, state, elements, items = (*reduced[:5], None, None, None)[:5]
+    return [constructor, arguments, state, list(elements or ()), list(items or ())]
+
+
+def data_in(cell):
+    """What a function has from around it, but for what may be there to collect something while it runs."""
+    try:
+        content = cell.cell_contents
+    except ValueError:  # it is empty
+        return None
+    return type(content) if isinstance(content, (list, dict, set)) else content

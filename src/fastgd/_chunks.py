@@ -72,8 +72,9 @@ class Job:
         else:
             part.leave(answers, Status.MAXTIME)
 
-    def solve_spread(self, evaluate, n_workers):
+    def solve_side_by_side(self, evaluate, n_workers):
         """Solves all problems side by side in this thread, which has their points evaluated elsewhere."""
+        # all at once, but for a run that is resumed
         for chunk in self.ranges if self.n_done else [(0, self.plan.points.n_problems)]:
             part, answers = self.plan.part(*chunk), self.answers_of(chunk)
             if self.seconds_left() > 0.0:

@@ -1,13 +1,14 @@
 """Who solves chunks: threads of this process, executors of processes and machines, map-like callables."""
 
 import os
-from contextlib import contextmanager, nullcontext, suppress
+import sys
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 
 import numpy as np
 
-from ._remote import Evaluator, Shipment, pickled, solve_shipped, values_shipped
+from ._remote import Evaluator, Shipment, arrived, pickled, solve_shipped, values_shipped
 from ._spread import Outcome, values_at
 from .result import Status
 
@@ -15,6 +16,10 @@ from .result import Status
 SECONDS_BETWEEN_CANCELS = 0.02
 # On Windows Ctrl-C does not wake a thread that waits.
 LONGEST_WAIT = 0.1
+# Workers of Dask that have no actor by then get tasks.
+SECONDS_FOR_ACTORS = 0.2
+# A map-like callable may give nothing back before it is done with all.
+CHUNKS_IN_A_MAP = 64
 
 
 def as_crew(workers):
@@ -27,12 +32,19 @@ def as_crew(workers):
     if workers is map:
         return None
     if hasattr(workers, "submit"):
-        if type(workers).__name__ == "ThreadPoolExecutor":  # its threads share the memory of this one
+        if is_of_threads(workers):
             return Threads(workers._max_workers, workers)
         return OnExecutor(workers)
     if callable(workers):
         return OnMap(workers)
     raise TypeError(f"workers must be an integer, an Executor or a map-like callable, got {type(workers).__name__}")
+
+
+def is_of_threads(executor):
+    """Whether its workers share the memory of this one; those of an InterpreterPoolExecutor do not, though it is made
+    of a ThreadPoolExecutor."""
+    names = [base.__name__ for base in type(executor).__mro__]
+    return "ThreadPoolExecutor" in names and "InterpreterPoolExecutor" not in names
 
 
 def available_cpus():
@@ -73,18 +85,18 @@ def in_window(tasks, submit, size, done, stop=list):
         stop([future for future in running if not future.cancel()])
 
 
-def outcomes_of(groups, submit, size, until_error, is_lost=lambda error: False, stop=list):
-    """Of every group of points, in order: their outcomes, and the seconds that they took."""
+def outcomes_of(groups, submit, size, until_error, read=lambda answer: answer, is_lost=lambda error: False, stop=list):
+    """Of every group of points, in order: their outcomes, and the seconds that they took; `read` takes an answer."""
     found, suspects = [([], 0.0)] * len(groups), []
 
     def done(k, future):
-        error = future.exception()
-        if error is None:
-            found[k] = future.result()
+        try:
+            found[k] = read(future.result())
             return found[k][0][-1].error if until_error else None
-        if not is_lost(error):
-            return error
-        suspects.append(k)
+        except BaseException as error:
+            if not is_lost(error):
+                return error
+            suspects.append(k)
 
     try:
         in_window(range(len(groups)), lambda k: submit(groups[k]), size, done, stop)
@@ -96,7 +108,7 @@ def outcomes_of(groups, submit, size, until_error, is_lost=lambda error: False, 
         found[k] = ([], 0.0)
         for point in range(len(groups[k].points)):
             try:
-                found[k][0].extend(submit(groups[k].part(point, point + 1)).result()[0])
+                found[k][0].extend(read(submit(groups[k].part(point, point + 1)).result())[0])
             except Exception as error:
                 if not is_lost(error):
                     raise
@@ -132,7 +144,7 @@ class Threads:
             return plan.fun(*arguments)
 
         with self.pool() as submit:
-            job.solve_spread(lambda groups, deadline: outcomes_of(
+            job.solve_side_by_side(lambda groups, deadline: outcomes_of(
                 groups, lambda group: submit(values_at, fun, plan.args, group, deadline, until_error),
                 2 * self.n_workers, until_error, stop=in_vain.extend), self.n_workers)
 
@@ -165,7 +177,7 @@ class OnExecutor:
         self.n_workers = getattr(executor, "_max_workers", None) or available_cpus()
         self.options = {}
         if is_from("distributed", executor):
-            self.n_workers = max(sum(executor._client.nthreads().values()), self.n_workers)
+            self.n_workers = sum(executor._client.nthreads().values()) or self.n_workers
             self.options = {"pure": False}  # what is tried again is not what was tried before
 
     def submit(self, function, *arguments):
@@ -208,20 +220,26 @@ class OnExecutor:
     def solve_spread(self, job):
         functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
         with self.closing(), self.evaluating(functions) as submit:
-            job.solve_spread(lambda groups, deadline: outcomes_of(
+            job.solve_side_by_side(lambda groups, deadline: outcomes_of(
                 groups, lambda group: submit((pickled(group, "batch_args"), deadline, until_error)),
-                2 * self.n_workers, until_error, is_lost), self.n_workers)
+                2 * self.n_workers, until_error, arrived, is_lost), self.n_workers)
 
+    @contextmanager
     def evaluating(self, functions):
-        """A context for what takes groups of points: tasks, or Dask's actors, which have one thread in each worker."""
-        if is_from("distributed", self.executor):
-            client = self.executor._client
-            n_threads = client.nthreads()
-            if not client.asynchronous and set(n_threads.values()) == {1}:
-                actors = [client.submit(Evaluator, functions, actor=True, workers=[address], pure=False)
-                          for address in n_threads]
-                return by_actors(client.gather(actors), partial(self.submit, values_shipped, functions))
-        return nullcontext(partial(self.submit, values_shipped, functions))
+        """What takes groups of points: tasks, or Dask's actors, which have one thread in each worker."""
+        submit = partial(self.submit, values_shipped, functions)
+        client = self.executor._client if is_from("distributed", self.executor) else None
+        if client is None or client.asynchronous or set(client.nthreads().values()) != {1}:
+            yield submit
+            return
+        futures = [client.submit(Evaluator, functions, actor=True, workers=[address], pure=False)
+                   for address in client.nthreads()]
+        actors = Actors(client.loop, futures, submit)
+        try:
+            yield actors
+        finally:
+            actors.stop()
+            client.cancel(futures)
 
     def solve(self, job):
         if job.observer is not None:
@@ -241,13 +259,14 @@ class OnExecutor:
         suspects = []
 
         def done(chunk, future):
-            error = future.exception()
-            if error is None:
-                job.take(chunk, future.result())
-            elif is_lost(error):
+            try:
+                numbers = arrived(future.result())
+            except BaseException as error:
+                if not is_lost(error):
+                    return error
                 suspects.append(chunk)
             else:
-                return error
+                job.take(chunk, numbers)
 
         in_window(chunks, submit, 2 * self.n_workers, done)
         return sorted(suspects)
@@ -257,7 +276,7 @@ class OnExecutor:
         start, stop = chunk
         middle = (start + stop) // 2
         try:
-            numbers = submit(chunk).result()
+            numbers = arrived(submit(chunk).result())
         except Exception as error:
             if not is_lost(error):
                 raise
@@ -271,31 +290,60 @@ class OnExecutor:
             job.note(chunk)
 
 
-@contextmanager
-def by_actors(actors, submit):
+class Actors:
     """Groups of points go to workers of Dask directly, because a task, which goes through its scheduler, takes 10 ms
-    longer; those of a worker that is lost become tasks."""
-    from concurrent.futures import ThreadPoolExecutor
-    from queue import SimpleQueue
+    longer. Those that an actor cannot take, or that are lost with it, become tasks."""
 
-    idle = SimpleQueue()
-    for actor in actors:
-        idle.put(actor)
+    def __init__(self, loop, futures, submit):
+        from distributed import TimeoutError, wait
 
-    def evaluate(task):
-        actor = idle.get()
+        with suppress(TimeoutError):  # of workers that are busy or gone
+            wait(futures, timeout=SECONDS_FOR_ACTORS)
+        self.loop = loop
+        self.submit = submit
+        self.actors = [future.result() for future in futures if future.status == "finished"]
+        self.lost = set()
+        self.n_sent = 0
+
+    def __call__(self, task):
+        actors = self.present()
+        if not actors:
+            return self.submit(task)
+        from concurrent.futures import Future
+
+        answer = Future()
+        self.n_sent += 1
+        self.loop.add_callback(self.evaluate, actors[self.n_sent % len(actors)], task, answer)
+        return answer
+
+    def stop(self):
+        """What they have been sent is not wanted any more. Before it knows that, none must be given up."""
+        for actor in self.present():
+            with suppress(Exception):  # of one that is lost
+                actor.stop().result(SECONDS_FOR_ACTORS)
+
+    def present(self):
+        return [actor for actor in self.actors if id(actor) not in self.lost]
+
+    async def evaluate(self, actor, task, answer):
         try:
-            return actor.values(task).result()
+            outcome = await actor.values(task)
         except (OSError, RuntimeError):  # how an actor says that it is lost
-            return submit(task).result()
-        finally:
-            idle.put(actor)
+            self.lost.add(id(actor))
+            self.submit(task).add_done_callback(partial(pass_on, answer))
+        else:
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(outcome)
 
-    pool = ThreadPoolExecutor(len(actors), thread_name_prefix="fastgd")
-    try:
-        yield partial(pool.submit, evaluate)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+
+def pass_on(answer, future):
+    """Gives the result of one future to another, unless that was cancelled."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    if (error := future.exception()) is None:
+        answer.set_result(future.result())
+    else:
+        answer.set_exception(error)
 
 
 # What executors call the death of a worker, besides BrokenExecutor.
@@ -323,14 +371,16 @@ class OnMap:
     def solve_spread(self, job):
         functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
         values = partial(values_shipped, functions)
-        job.solve_spread(lambda groups, deadline: self.map_like(values, [
-            (pickled(group, "batch_args"), deadline, until_error) for group in groups]), self.n_workers)
+        job.solve_side_by_side(lambda groups, deadline: map(arrived, self.map_like(values, [
+            (pickled(group, "batch_args"), deadline, until_error) for group in groups])), sys.maxsize)  # a point each
 
     def solve(self, job):
         if job.observer is not None:
             raise TypeError("callback and trace do not go with a map-like callable, whose workers cannot call back")
         shipment = Shipment(job.plan, job.sample)
-        tasks = ((shipment.part(chunk), job.time_of_day()) for chunk in job.ranges)
-        solutions = self.map_like(partial(solve_shipped, shipment.functions), tasks)
-        for chunk, numbers in zip(job.ranges, solutions, strict=True):
-            job.take(chunk, numbers)
+        solve = partial(solve_shipped, shipment.functions)
+        for start in range(0, len(job.ranges), CHUNKS_IN_A_MAP):
+            ranges = job.ranges[start:start + CHUNKS_IN_A_MAP]
+            solutions = self.map_like(solve, ((shipment.part(chunk), job.time_of_day()) for chunk in ranges))
+            for chunk, numbers in zip(ranges, solutions, strict=True):
+                job.take(chunk, arrived(numbers))

@@ -41,7 +41,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
         An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
         `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
-        can be resolved instead, ``"package.module:name"``: it is then imported, by every process that calls it.
+        can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
     args : tuple, optional
@@ -114,7 +114,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Called after every iteration of every problem, as in SciPy: ``callback(intermediate_result)``, by that name,
         with fields x, fun, jac, nit, nfev and problem; otherwise ``callback(x)``. StopIteration ends the problem.
     trace : int or (int, problems), default 0 (off)
-        Record every k-th iteration: of all problems (at most 1,000), or of those resolved by their indices. Very long
+        Record every k-th iteration: of all problems (at most 1,000), or of those named by their indices. Very long
         paths are thinned.
     progress : bool or callable, default False
         Show the number of problems done and the share of them that converged, by tqdm if that is installed. A function
@@ -216,6 +216,8 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     chunk_size = None if chunk_size is None else as_count(chunk_size, "chunk_size")
     if checkpoint is not None and options["noise"] is not None and options["rng"] is None:
         raise ValueError("a checkpoint of a run with noise needs rng: no other call could go on from there")
+    if checkpoint is not None and any(np.may_share_memory(points.rows, array) for array in answers.values()):
+        raise ValueError("a checkpoint does not go with out where x0 is: no other call could go on from there")
     observer = None
     if callback is not None or trace:
         from ._observer import Observer

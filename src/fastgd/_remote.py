@@ -6,10 +6,12 @@ The clocks of machines agree on the time of day alone, so that deadlines are sec
 import functools
 import pickle
 import time
+from traceback import format_exception
+from typing import NamedTuple
 
 from ._objective import resolved
 from ._plan import allocate, as_rates
-from ._spread import Outcome, values_at
+from ._spread import values_at
 from .result import Status
 
 
@@ -52,50 +54,93 @@ def unpacked(functions):
 
 
 def solve_shipped(functions, task):
-    """A part of a plan, to be solved in another process by some time of day: its answers."""
-    part, deadline = task
-    part = pickle.loads(part).but(**unpacked(functions))
-    answers = allocate(part.points)
-    seconds = deadline - time.time()
-    if seconds <= 0.0:
-        part.leave(answers, Status.MAXTIME)
-        return answers
+    """A part of a plan, solved in another process by some time of day: its answers, or a Failure."""
     try:
-        part.solve(answers, seconds)
-    except Exception as error:
-        raise portable(error)  # noqa: B904  (it is the same one, or has it as its context)
-    return answers
+        part, deadline = task
+        part = pickle.loads(part).but(**unpacked(functions))
+        answers = allocate(part.points)
+        seconds = deadline - time.time()
+        if seconds > 0.0:
+            part.solve(answers, seconds)
+        else:
+            part.leave(answers, Status.MAXTIME)
+        return answers
+    except BaseException as error:  # KeyboardInterrupt and SystemExit would end some kinds of workers
+        return Failure.of(error)
 
 
-def values_shipped(functions, task):
-    """The outcomes of some points, computed in another process, and the seconds that it took."""
-    import traceback
-
-    points, *how = task
-    plan = unpacked(functions)
-    outcomes, seconds = values_at(plan["fun"], plan["args"], pickle.loads(points), *how)
-    return [outcome if outcome.error is None else Outcome(
-        error=portable(outcome.error), traceback="".join(traceback.format_exception(outcome.error)))
-        for outcome in outcomes], seconds
+def values_shipped(functions, task, guarded=lambda fun: fun):
+    """The outcomes of some points, computed in another process, and the seconds that it took; or a Failure."""
+    try:
+        points, *how = task
+        plan = unpacked(functions)
+        outcomes, seconds = values_at(guarded(plan["fun"]), plan["args"], pickle.loads(points), *how)
+        return [outcome if outcome.error is None else outcome._replace(error=Failure.of(outcome.error))
+                for outcome in outcomes], seconds
+    except BaseException as error:
+        return Failure.of(error)
 
 
 class Evaluator:
-    """What stays in another process to evaluate points there."""
+    """What stays in another process to evaluate points there, one group after another."""
 
     def __init__(self, functions):
         self.functions = functions
+        self.is_wanted = True
 
     def values(self, task):
-        return values_shipped(self.functions, task)
+        return values_shipped(self.functions, task, self.guarded)
+
+    def guarded(self, fun):
+        def while_wanted(*arguments):
+            if not self.is_wanted:
+                raise InterruptedError
+            return fun(*arguments)
+
+        return while_wanted
+
+    async def stop(self):  # Dask runs it beside `values`, because it is asynchronous
+        self.is_wanted = False
 
 
-def portable(error):
-    """The exception, or one that tells of it: what cannot be pickled breaks a pool of processes."""
-    try:
-        pickle.loads(pickle.dumps(error))
+class RemoteTraceback(Exception):  # noqa: N818
+    """The cause of an exception from another process."""
+
+
+class Failure(NamedTuple):
+    """An exception on its way from another process."""
+
+    content: bytes
+    traceback: str
+
+    @classmethod
+    def of(cls, error):
+        traceback = "".join(format_exception(error))
+        try:
+            content = pickled(error, "the exception")
+            pickle.loads(content)
+        except Exception:  # of any kind, from the user's class
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+            for note in getattr(error, "__notes__", ()):
+                told.add_note(note)
+            content = pickle.dumps(told)
+        return cls(content, traceback)
+
+    def exception(self):
+        try:
+            error = pickle.loads(self.content)
+        except Exception as reason:  # of any kind, from the user's class
+            error = RuntimeError(f"an exception of another process cannot be read here: {reason}")
+        error.__cause__ = RemoteTraceback(self.traceback)
         return error
-    except Exception:  # of any kind, from the user's class
-        told = RuntimeError(f"{type(error).__name__}: {error}")
-        for note in getattr(error, "__notes__", ()):
-            told.add_note(note)
-        return told
+
+
+def arrived(answer):
+    """What `solve_shipped` or `values_shipped` returned, here; raises what ended it."""
+    if isinstance(answer, Failure):
+        raise answer.exception()
+    if isinstance(answer, dict):
+        return answer
+    outcomes, seconds = answer
+    return [outcome if outcome.error is None else outcome._replace(error=outcome.error.exception())
+            for outcome in outcomes], seconds

@@ -10,8 +10,8 @@ from ._inputs import Points, as_batch_args, as_real_array
 from .difference import Difference
 from .result import Status
 
-# Points of one problem are sent out in groups, as many for each worker as make a group take about this long: Dask takes
-# 10 ms to send one and to get it back.
+# Points of one problem are sent out in groups, as many for each worker as make a group take about this long: a cluster
+# takes up to 10 ms to send one and to get it back.
 SECONDS_OF_A_GROUP = 0.1
 
 
@@ -19,8 +19,7 @@ class Outcome(NamedTuple):
     """Of a point: its value, or the function's exception, or a status that says why the function was not called."""
 
     value: float = math.nan
-    error: Exception | None = None
-    traceback: str = ""  # of an exception from another process
+    error: Any = None
     status: Any = None
 
 
@@ -33,10 +32,6 @@ class Group(NamedTuple):
 
     def part(self, start, stop):
         return self._replace(points=self.points[start:stop], data=self.data[start:stop])
-
-
-class RemoteTraceback(Exception):  # noqa: N818
-    """The cause of an exception from another process."""
 
 
 def values_at(fun, args, group, deadline, until_error):
@@ -145,8 +140,6 @@ class Spread:
         for (problem, _), outcome in found.items():
             if outcome is None:
                 continue
-            if outcome.traceback:
-                outcome.error.__cause__ = RemoteTraceback(outcome.traceback)
             if outcome.status is None:
                 self.n_calls[problem] += 1
             else:
