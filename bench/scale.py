@@ -1,6 +1,6 @@
 """How the time of a batch grows with its size, what memory it takes, and what a second worker gains.
 
-``python -m bench.scale`` minimizes an ill-conditioned quadratic and Rosenbrock's function of 4 dimensions from up to a
+``python -m bench.scale`` minimizes a quadratic and Rosenbrock's function of 4 dimensions from up to a
 million points by fixed numbers of iterations, and prints times per problem and ratios beside their bars. Every
 comparison runs in a fresh process and checks its answers. ``--quick`` runs each on few problems, for the checks
 alone; names of comparisons (see ``--help``) run only those.
@@ -18,11 +18,6 @@ from bench.timing import best_seconds, median_ratio, report, run_comparisons
 from fastgd import Status, functions
 
 OPTIONS = {"method": "adam", "learning_rate": 1e-3, "gtol": 0.0, "maxiter": 100}
-SCALES = np.array([1.0, 3.0, 10.0, 30.0])
-
-
-def quadratic(x):
-    return np.sum(SCALES.reshape(-1, *[1] * (x.ndim - 1)) * x**2, axis=0)
 
 
 def starts(n_problems):
@@ -31,13 +26,12 @@ def starts(n_problems):
 
 def kinds():
     """By name: a function to minimize, its NumPy form, and how it is called."""
-    rosenbrock = functions.rosenbrock.formula
-    return {
-        "compiled Rosenbrock": (functions.rosenbrock.compiled, rosenbrock, {}),
-        "jit Rosenbrock": (fastgd.jit(rosenbrock), rosenbrock, {}),
-        "jit quadratic": (fastgd.jit(quadratic), quadratic, {}),
-        "vectorized Rosenbrock": (rosenbrock, rosenbrock, {"vectorized": True}),
-    }
+    forms = {}
+    for name, function in (("Rosenbrock", functions.rosenbrock), ("quadratic", functions.sum_squares)):
+        forms[f"compiled {name}"] = (function.compiled, function.formula, {})
+        forms[f"jit {name}"] = (fastgd.jit(function.formula), function.formula, {})
+        forms[f"vectorized {name}"] = (function.formula, function.formula, {"vectorized": True})
+    return forms
 
 
 def minimized(fun, x0, **options):
@@ -135,8 +129,10 @@ def processes(crew, name, quick):
 COMPARISONS = {
     "growth-compiled": lambda quick: growth("compiled Rosenbrock", quick),
     "growth-jit": lambda quick: growth("jit Rosenbrock", quick),
-    "growth-jit-quadratic": lambda quick: growth("jit quadratic", quick),
     "growth-vectorized": lambda quick: growth("vectorized Rosenbrock", quick),
+    "growth-compiled-quadratic": lambda quick: growth("compiled quadratic", quick),
+    "growth-jit-quadratic": lambda quick: growth("jit quadratic", quick),
+    "growth-vectorized-quadratic": lambda quick: growth("vectorized quadratic", quick),
     "memory-compiled": lambda quick: memory("compiled Rosenbrock", quick),
     "memory-jit": lambda quick: memory("jit Rosenbrock", quick),
     "memory-vectorized": lambda quick: memory("vectorized Rosenbrock", quick),

@@ -344,6 +344,27 @@ assert result.success.all()
         assert (run.returncode, run.stderr) == (0, "")
 
 
+def test_no_answers_in_the_place_of_x0(tmp_path):
+    """They would be another x0 for the call that is to go on."""
+    x0 = starts(40)
+    with pytest.raises(ValueError, match="a checkpoint does not go with out where x0 is"):
+        minimize(valley, x0, out={"x": x0}, checkpoint=tmp_path / "run.npz")
+    assert np.array_equal(x0, starts(40))
+
+
+def test_damaged_files_change_no_answers(tmp_path):
+    """Arrays of the user's are as they were when the file turns out to be damaged."""
+    path, out = tmp_path / "run.npz", {"x": np.full((40, 2), 7.0)}
+    minimize(valley, starts(40), checkpoint=path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as file:
+        content[file.getinfo("status.npy").header_offset + 200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError):
+        minimize(valley, starts(40), checkpoint=path, out=out)
+    assert (out["x"] == 7.0).all()
+
+
 def test_structures_that_contain_themselves(tmp_path):
     ring = [1.0]
     ring.append(ring)

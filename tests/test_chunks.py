@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from importlib.util import find_spec
 from multiprocessing.pool import ThreadPool
 
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import Status, functions, maximize, minimize, schedules
+from fastgd import Status, _crews, functions, maximize, minimize, schedules
 from fastgd.noise import GaussianNoise
 
 from .problems import FIELDS, bits, valley
@@ -605,7 +606,8 @@ def test_spread_points_in_vain(error):
 
 
 @pytest.mark.parametrize(("value", "error", "words"), [
-    (None, TypeError, "real numbers"), ("1", TypeError, "real numbers"), (1j, TypeError, "real numbers"),
+    (None, TypeError, "numbers, got NoneType"), ("1", TypeError, "numbers, got str"),
+    (1j, TypeError, "numbers, got complex"), (Decimal(1), TypeError, "numbers, got Decimal"),
     (np.ma.array([1.0]), TypeError, "masked array"), (np.ones(2), ValueError, r"one number .* shape \(2,\)")])
 def test_spread_values_of_wrong_types(value, error, words):
     """They are refused as with one thread."""
@@ -836,3 +838,34 @@ def test_wrong_progress(progress, workers):
     """It is True, False or a function."""
     with pytest.raises(TypeError, match="progress must be True, False or a function"):
         minimize(valley, [1.0, 2.0], progress=progress, workers=workers)
+
+
+def test_threads_call_nothing_in_vain():
+    """After an exception no other call begins, not even for a value at the last point."""
+    calls = []
+
+    def fun(x):
+        calls.append(x[0])
+        time.sleep(0.3)
+        if x[0] < 0.0:
+            time.sleep(0.1)
+            raise ArithmeticError("as planned")
+        return valley(x)
+
+    with pytest.raises(ArithmeticError, match="as planned"):
+        minimize(fun, [[-1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], workers=2, chunk_size=1)
+    assert 3 <= len(calls) <= 4  # in each thread one may have begun by then
+
+
+@pytest.mark.parametrize(("files", "expected"), [
+    ({"cpu.max": "150000 100000"}, 1), ({"cpu.max": "50000 100000"}, 1), ({"cpu.max": "max 100000"}, 64),
+    ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64), ({}, 64)], ids=range(6))
+def test_cpus_that_the_control_group_allows(files, expected, tmp_path, monkeypatch):
+    """Of both versions of control groups."""
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content + "\n")
+    monkeypatch.setattr(_crews, "CONTROL_GROUP", str(tmp_path))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
+    assert _crews.available_cpus() == expected

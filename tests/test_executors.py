@@ -1,13 +1,16 @@
 """Batches solved by other processes: executors, map-like callables, Dask, MPI; workers that die."""
 
 import ctypes
+import glob
 import math
 import multiprocessing
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
@@ -689,6 +692,35 @@ def test_ctrl_c_while_actors_evaluate():
         assert before.issuperset(threading.enumerate())
         minimize(valley, np.zeros(6), workers=executor, maxiter=1)
         assert time.monotonic() - begin < 5.0  # all points would have taken 10 seconds
+
+
+class Weighing(ProcessPoolExecutor):
+    """Knows how many bytes were sent."""
+
+    n_bytes = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.n_bytes += len(pickle.dumps((fn, args, kwargs)))
+        return super().submit(fn, *args, **kwargs)
+
+
+def heavy(x, data):
+    return valley(x) + data[7]
+
+
+def test_large_data_are_not_sent_with_every_task():
+    """Workers read them once, for many problems and for the stencil of one."""
+    data, files = np.zeros(100_000), glob.glob(f"{tempfile.gettempdir()}/fastgd-*")
+    with Weighing(2) as pool:
+        for x0 in (starts(60, 2), np.full(30, 0.5)):
+            result = minimize(heavy, x0, args=(data,), workers=pool, chunk_size=2, maxiter=5)
+            assert bits(result) == bits(minimize(valley, x0, maxiter=5))
+    assert pool.n_bytes < data.nbytes
+    assert glob.glob(f"{tempfile.gettempdir()}/fastgd-*") == files
+    with dask_processes() as client:
+        for x0 in (starts(60, 2), np.full(30, 0.5)):
+            result = minimize(heavy, x0, args=(data,), workers=client.get_executor(), chunk_size=2, maxiter=5)
+            assert bits(result) == bits(minimize(valley, x0, maxiter=5))
 
 
 SIX = threading.Barrier(6, timeout=20)

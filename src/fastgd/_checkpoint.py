@@ -72,6 +72,8 @@ class Checkpoint:
                     read_array(file, FINGERPRINT, found, np.ones(len(found), bool))
                     is_ours = np.array_equal(found, self.fingerprint)
                     if is_ours:
+                        if damaged := file.testzip():  # before it overwrites anything
+                            raise ValueError(f"{damaged} is damaged")
                         read_array(file, DONE, self.done, np.ones(len(self.done), bool))
                         for name, values in answers.items():
                             read_array(file, name, values, self.done)

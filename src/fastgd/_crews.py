@@ -2,20 +2,23 @@
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from functools import partial
 
 import numpy as np
 
-from ._remote import Evaluator, Shipment, arrived, pickled, solve_shipped, values_shipped
+from ._remote import Evaluator, Shipment, arrived, on_loan, pickled, solve_shipped, values_shipped
 from ._spread import Outcome, values_at
 from .result import Status
 
 # How often threads are told to end, after Ctrl-C.
 SECONDS_BETWEEN_CANCELS = 0.02
+CONTROL_GROUP = "/sys/fs/cgroup"
 # On Windows Ctrl-C does not wake a thread that waits.
 LONGEST_WAIT = 0.1
+# Functions whose data are larger than this are not sent with every task.
+LARGE_SHIPMENT = 1 << 18
 # Workers of Dask that have no actor by then get tasks.
 SECONDS_FOR_ACTORS = 0.2
 # A map-like callable may give nothing back before it is done with all.
@@ -43,17 +46,28 @@ def as_crew(workers):
 def is_of_threads(executor):
     """Whether its workers share the memory of this one; those of an InterpreterPoolExecutor do not, though it is made
     of a ThreadPoolExecutor."""
-    names = [base.__name__ for base in type(executor).__mro__]
+    names = class_names(executor)
     return "ThreadPoolExecutor" in names and "InterpreterPoolExecutor" not in names
+
+
+def class_names(thing):
+    return {base.__name__ for base in type(thing).__mro__}
 
 
 def available_cpus():
     """The CPUs that this process may use: by its affinity, and by the quota of its control group."""
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError), open("/sys/fs/cgroup/cpu.max") as file:  # there is none, or it is "max"
-        quota, period = map(int, file.read().split())
-        n_cpus = min(n_cpus, max(quota // period, 1))
+    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # of versions 2 and 1
+        with suppress(OSError, ValueError):  # there is none, or it is "max"
+            quota, period = (int(word) for name in names for word in words_in(f"{CONTROL_GROUP}/{name}"))
+            if quota > 0:
+                n_cpus = min(n_cpus, max(quota // period, 1))
     return n_cpus
+
+
+def words_in(path):
+    with open(path) as file:
+        return file.read().split()
 
 
 def in_window(tasks, submit, size, done, stop=list):
@@ -218,11 +232,20 @@ class OnExecutor:
                 self.own.shutdown(wait=is_done)
 
     def solve_spread(self, job):
-        functions, until_error = Shipment(job.plan, job.sample).functions, not job.plan.record_errors
-        with self.closing(), self.evaluating(functions) as submit:
+        shipment, until_error = Shipment(job.plan, job.sample), not job.plan.record_errors
+        with self.closing(), self.sharing(shipment) as functions, self.evaluating(functions) as submit:
             job.solve_side_by_side(lambda groups, deadline: outcomes_of(
                 groups, lambda group: submit((pickled(group, "batch_args"), deadline, until_error)),
                 2 * self.n_workers, until_error, arrived, is_lost), self.n_workers)
+
+    def sharing(self, shipment):
+        """The functions as they go with every task: where they are large, what leads to them."""
+        if len(shipment.functions) > LARGE_SHIPMENT:
+            if is_from("distributed", self.executor) and not self.executor._client.asynchronous:
+                return nullcontext(self.executor._client.scatter(shipment.functions, broadcast=True, hash=False))
+            if "ProcessPoolExecutor" in class_names(self.executor):  # of the standard library or loky: on this machine
+                return on_loan(shipment.functions)
+        return nullcontext(shipment.functions)
 
     @contextmanager
     def evaluating(self, functions):
@@ -247,9 +270,9 @@ class OnExecutor:
         shipment = Shipment(job.plan, job.sample)
 
         def submit(chunk):
-            return self.submit(solve_shipped, shipment.functions, (shipment.part(chunk), job.time_of_day()))
+            return self.submit(solve_shipped, functions, (shipment.part(chunk), job.time_of_day()))
 
-        with self.closing():
+        with self.closing(), self.sharing(shipment) as functions:
             suspects = self.solve_in_window(job, submit, job.ranges)
             for chunk in self.solve_in_window(job, submit, suspects):
                 self.solve_suspect(job, submit, chunk)

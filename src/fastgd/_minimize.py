@@ -103,7 +103,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         number of problems, and not on `workers`.
     checkpoint : str or path, optional
         A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
-        that finds it goes on from there; problems that `maxtime` has ended begin again. Noise needs `rng` then.
+        that finds it goes on from there; chunks that `maxtime` has cut off begin again. The data of functions and
+        objects are compared with those of that call, and the code of functions is not. Noise needs `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") in which the result's fields are
         to be, such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
@@ -216,7 +217,7 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     chunk_size = None if chunk_size is None else as_count(chunk_size, "chunk_size")
     if checkpoint is not None and options["noise"] is not None and options["rng"] is None:
         raise ValueError("a checkpoint of a run with noise needs rng: no other call could go on from there")
-    if checkpoint is not None and any(np.may_share_memory(points.rows, array) for array in answers.values()):
+    if checkpoint is not None and out and any(np.may_share_memory(x0, array) for array in answers.values()):
         raise ValueError("a checkpoint does not go with out where x0 is: no other call could go on from there")
     observer = None
     if callback is not None or trace:

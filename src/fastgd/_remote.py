@@ -4,9 +4,10 @@ The clocks of machines agree on the time of day alone, so that deadlines are sec
 """
 
 import functools
+import os
 import pickle
 import time
-from traceback import format_exception
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ._objective import resolved
@@ -25,6 +26,27 @@ class Shipment:
 
     def part(self, chunk):
         return pickled(self.rest.part(*chunk), "batch_args")
+
+
+class Loan(NamedTuple):
+    """Where the functions of a Shipment are to be read."""
+
+    path: str
+    name: str  # which no other has
+
+
+@contextmanager
+def on_loan(functions):
+    """A Loan, for processes of this machine."""
+    import tempfile
+
+    handle, path = tempfile.mkstemp(prefix="fastgd-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(functions)
+        yield Loan(path, os.urandom(16).hex())
+    finally:
+        os.unlink(path)
 
 
 def rest(plan):
@@ -47,6 +69,9 @@ def pickled(thing, what):
 @functools.lru_cache(maxsize=4)
 def unpacked(functions):
     """Once in every worker: a jitted function is compiled there once, a schedule asked once for a rate."""
+    if isinstance(functions, Loan):
+        with open(functions.path, "rb") as file:
+            functions = file.read()
     fun, jac, args, method, sample = pickle.loads(functions)
     plan = {"fun": resolved(fun), "jac": resolved(jac), "args": args, "method": method, "rates": as_rates(method)}
     pickle.loads(sample).but(**plan).objective()  # a jitted function is checked at the same points everywhere
@@ -115,6 +140,8 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, error):
+        from traceback import format_exception
+
         traceback = "".join(format_exception(error))
         try:
             content = pickled(error, "the exception")

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._inputs import Points, as_batch_args, as_real_array
+from ._core.returned import convert_value
+from ._inputs import Points, as_batch_args
 from .difference import Difference
 from .result import Status
 
@@ -45,7 +46,8 @@ def values_at(fun, args, group, deadline, until_error):
         else:
             try:
                 leading = point.tolist() if group.are_floats else (point.copy(),)
-                outcome = Outcome(as_number(fun(*leading, *args, *data)))
+                value = fun(*leading, *args, *data)
+                outcome = Outcome(float(value) if isinstance(value, float) else convert_value(value))
             except Exception as error:
                 outcome = Outcome(error=error)
                 if group.are_floats and isinstance(error, (OverflowError, ZeroDivisionError)):
@@ -54,15 +56,6 @@ def values_at(fun, args, group, deadline, until_error):
         if until_error and outcome.error is not None:
             break
     return outcomes, time.perf_counter() - begin
-
-
-def as_number(value):
-    if isinstance(value, (float, int)):
-        return float(value)
-    number = as_real_array(value, "what fun returns")
-    if number.size != 1:
-        raise ValueError(f"fun must return one number for one point, got an array of shape {number.shape}")
-    return float(number.item())
 
 
 class Spread:

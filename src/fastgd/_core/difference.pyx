@@ -254,7 +254,7 @@ cdef class CentralDifference(Evaluator):
         block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
         block.stride = lanes.capacity
         block.culprit = -1
-        block.deadline = self.deadline
+        block.deadline = &self.deadline
         for j in range(n):
             lanes.block_lanes = lane_of + j
             lanes.block_problems[0] = lanes.problem[lane_of[j]]

@@ -154,7 +154,7 @@ cdef class Pointwise(PythonObjective):
         if self.batch_args:
             self.select_problem(block.problems[0])
         for point in range(self.reached, 2 * self.n_dim):
-            if block.deadline < INFINITY and fastgd_seconds() > block.deadline:
+            if block.deadline[0] < INFINITY and fastgd_seconds() > block.deadline[0]:
                 return point
             self.reached = point
             i = point >> 1

@@ -22,7 +22,7 @@ cdef object as_numbers(object result, str what):
     return array.astype(np.float64, copy=False)
 
 
-cdef double convert_value(object result) except? -1.0:
+cpdef double convert_value(object result) except? -1.0:
     """The value of one point, of whatever type."""
     if isinstance(result, int):
         return float(result)
