@@ -19,7 +19,7 @@ LARGEST_POINTWISE_CHUNK = 256
 POINTWISE_CHUNKS = 64  # of a smaller batch: the function may take seconds
 LARGEST_CHUNK = 65_536
 COMPILED_CHUNK = 4_096  # with fewer, the end of a chunk, where its lanes empty, takes a notable share
-VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: four of the blocks that a function gets
+VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets
 
 
 class Plan:

@@ -21,8 +21,10 @@ cdef extern from "Python.h":
     void Py_XDECREF(PyObject *thing)
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
-# ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py).
-cdef Py_ssize_t BLOCK_BYTES = 1 << 20
+# ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py). With few columns
+# the overhead weighs more: there blocks are up to twice as large.
+cdef Py_ssize_t BLOCK_BYTES = 1 << 19
+cdef Py_ssize_t FEW_COLUMNS = 1280
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
 cdef Py_ssize_t LARGEST_TEMPORARY = 1 << 24
@@ -217,7 +219,10 @@ cdef class Vectorized(PythonObjective):
         self.owns_points = True
         self.lends = True
         np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
-        self.width = max(BLOCK_BYTES // (8 * self.n_dim * WIDTH_STEP), 1) * WIDTH_STEP
+        cdef Py_ssize_t width = BLOCK_BYTES // (8 * self.n_dim)
+        if width < FEW_COLUMNS:
+            width = min(2 * width, FEW_COLUMNS)
+        self.width = max(width // WIDTH_STEP, 1) * WIDTH_STEP
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
