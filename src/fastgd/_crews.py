@@ -19,8 +19,6 @@ CONTROL_GROUP = "/sys/fs/cgroup"
 LONGEST_WAIT = 0.1
 # Functions whose data are larger than this are not sent with every task.
 LARGE_SHIPMENT = 1 << 18
-# Workers of Dask that have no actor by then get tasks.
-SECONDS_FOR_ACTORS = 0.2
 # A map-like callable may give nothing back before it is done with all.
 CHUNKS_IN_A_MAP = 64
 
@@ -257,6 +255,8 @@ class OnExecutor:
             return
         futures = [client.submit(Evaluator, functions, actor=True, workers=[address], pure=False)
                    for address in client.nthreads()]
+        from ._actors import Actors
+
         actors = Actors(client.loop, futures, submit)
         try:
             yield actors
@@ -311,62 +311,6 @@ class OnExecutor:
         else:
             job.plan.part(*chunk).leave(job.answers_of(chunk), Status.WORKER_LOST)
             job.note(chunk)
-
-
-class Actors:
-    """Groups of points go to workers of Dask directly, because a task, which goes through its scheduler, takes 10 ms
-    longer. Those that an actor cannot take, or that are lost with it, become tasks."""
-
-    def __init__(self, loop, futures, submit):
-        from distributed import TimeoutError, wait
-
-        with suppress(TimeoutError):  # of workers that are busy or gone
-            wait(futures, timeout=SECONDS_FOR_ACTORS)
-        self.loop = loop
-        self.submit = submit
-        self.actors = [future.result() for future in futures if future.status == "finished"]
-        self.lost = set()
-        self.n_sent = 0
-
-    def __call__(self, task):
-        actors = self.present()
-        if not actors:
-            return self.submit(task)
-        from concurrent.futures import Future
-
-        answer = Future()
-        self.n_sent += 1
-        self.loop.add_callback(self.evaluate, actors[self.n_sent % len(actors)], task, answer)
-        return answer
-
-    def stop(self):
-        """What they have been sent is not wanted any more. Before it knows that, none must be given up."""
-        for actor in self.present():
-            with suppress(Exception):  # of one that is lost
-                actor.stop().result(SECONDS_FOR_ACTORS)
-
-    def present(self):
-        return [actor for actor in self.actors if id(actor) not in self.lost]
-
-    async def evaluate(self, actor, task, answer):
-        try:
-            outcome = await actor.values(task)
-        except (OSError, RuntimeError):  # how an actor says that it is lost
-            self.lost.add(id(actor))
-            self.submit(task).add_done_callback(partial(pass_on, answer))
-        else:
-            if answer.set_running_or_notify_cancel():
-                answer.set_result(outcome)
-
-
-def pass_on(answer, future):
-    """Gives the result of one future to another, unless that was cancelled."""
-    if not answer.set_running_or_notify_cancel():
-        return
-    if (error := future.exception()) is None:
-        answer.set_result(future.result())
-    else:
-        answer.set_exception(error)
 
 
 # What executors call the death of a worker, besides BrokenExecutor.
