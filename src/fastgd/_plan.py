@@ -18,7 +18,7 @@ from ._unraisable import unraisable_as_error
 LARGEST_POINTWISE_CHUNK = 256
 POINTWISE_CHUNKS = 64  # of a smaller batch: the function may take seconds
 LARGEST_CHUNK = 65_536
-COMPILED_CHUNK = 4_096  # with fewer, the end of a chunk, where its lanes empty, takes a notable share
+COMPILED_CHUNK = 4_096  # at the most; with far fewer, the end of a chunk, where its lanes empty, takes a notable share
 VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets
 
 
@@ -97,7 +97,11 @@ class Plan:
             return min(max(self.points.n_problems // POINTWISE_CHUNKS, 1), LARGEST_POINTWISE_CHUNK)
         if self.kind == "vectorized":
             return min(max(VECTORIZED_CHUNK_BYTES // (8 * self.points.n_dim), COMPILED_CHUNK), LARGEST_CHUNK)
-        return COMPILED_CHUNK
+        n_chunks = -(-self.points.n_problems // COMPILED_CHUNK)
+        if n_chunks > 1:  # as many for each of 2 workers, or of 4 and 8
+            shares = 2 if n_chunks <= 8 else 8
+            n_chunks = -(-n_chunks // shares) * shares
+        return -(-self.points.n_problems // max(n_chunks, 1)) or COMPILED_CHUNK
 
     def objective(self):
         """The core's objective for these problems, how its differences are taken, and the C functions it calls."""
