@@ -854,7 +854,7 @@ def test_threads_call_nothing_in_vain():
 
     with pytest.raises(ArithmeticError, match="as planned"):
         minimize(fun, [[-1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], workers=2, chunk_size=1)
-    assert 3 <= len(calls) <= 4  # in each thread one may have begun by then
+    assert len(calls) <= 4  # in each thread one more may have begun by then
 
 
 @pytest.mark.parametrize(("files", "expected"), [
