@@ -4,7 +4,7 @@ import numpy as np
 
 from ._core.descent import gradient as core_gradient
 from ._inputs import as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
-from ._objective import DEFAULT_DIFFERENCE, as_objective, resolved
+from ._objective import DEFAULT_DIFFERENCE, as_objective
 from ._unraisable import unraisable_as_error
 from .difference import Difference
 
@@ -57,25 +57,24 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     >>> fastgd.gradient(lambda x: x[0]**2 + x[0] * x[1], [3.0, 4.0]).round(8)
     array([10.,  3.])
     """
-    refuse_unknown(unknown, "gradient", gradient)
+    if unknown:
+        refuse_unknown(unknown, "gradient", gradient)
     if method != "3-point":
         as_choice(method, "method", ("3-point",))
     points = as_points(x, "x", one_as_it_is=True)
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    objective, difference, functions = as_objective(resolved(fun), points, args, difference, vectorized, unpack,
-                                                    batch_args)
-    slopes = np.empty(points.rows.shape)
+    objective, difference, functions = as_objective(fun, points, args, difference, vectorized, unpack, batch_args)
+    slopes = np.empty(points.shape)
+    flat = slopes if len(points.shape) == 1 else slopes.reshape(-1)
     if functions:
         with unraisable_as_error(functions, difference):
-            vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)
+            vanished = core_gradient(objective, difference, points.rows, flat, lower, upper)
     else:  # a context that does nothing would take a twentieth of the time
-        vanished = core_gradient(objective, difference, points.rows, slopes, lower, upper)
+        vanished = core_gradient(objective, difference, points.rows, flat, lower, upper)
     if vanished >= 0:
         raise ValueError(f"the step is too small: x + h or x - h equals x in some coordinate of point {vanished}, "
                          f"{points.rows[vanished]}; got step = {step}")
-    if len(points.shape) > 1:
-        return slopes.reshape(points.shape)
-    if vanished == -2:
+    if vanished == -2 and len(points.shape) <= 1:
         require_finite(points, "x")
-    return slopes[0] if points.shape else slopes.item()
+    return slopes if points.shape else slopes.item()

@@ -51,10 +51,10 @@ def as_real_array(value, name):
 def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
     """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole, nor a single
     point of which nothing is read once the function has been called."""
-    array = x if type(x) is np.ndarray and x.dtype is FLOAT64 else as_real_array(x, name)
+    if one_as_it_is and type(x) is np.ndarray and x.dtype is FLOAT64 and x.ndim == 1 and 0 < x.size <= LARGE:
+        return Points(x[None], x.shape, False)
+    array = as_real_array(x, name)
     shape = array.shape
-    if one_as_it_is and len(shape) == 1 and 0 < shape[0] <= LARGE and array.dtype is FLOAT64:
-        return Points(array[None], shape, False)
     n_dim = shape[-1] if shape else 1
     if n_dim == 0:
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")

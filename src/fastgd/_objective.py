@@ -13,18 +13,19 @@ from .difference import Difference
 DEFAULT_DIFFERENCE = Difference()
 
 
-def as_difference(jac):
-    """How to take differences if `jac` says so; None if it is a function, compiled or not, or True."""
-    if jac is None:
-        return DEFAULT_DIFFERENCE
+def split_jac(jac):
+    """What of `jac` is a gradient of the user's own (a function, compiled or not, True, or "exact"), and how to take
+    differences."""
+    if jac is None or jac is DEFAULT_DIFFERENCE:
+        return None, CentralDifference()
     if isinstance(jac, Difference):
-        return jac
+        return None, CentralDifference(jac.step or 0.0, jac.x_scale)
     if isinstance(jac, str):
         as_choice(jac, "jac", ("3-point", "exact"))
-        return DEFAULT_DIFFERENCE if jac == "3-point" else None
+        return None if jac == "3-point" else jac, CentralDifference()
     if jac is not True and not callable(jac) and recognize(jac) is None:
         raise TypeError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {type(jac).__name__}")
-    return None
+    return jac, CentralDifference()
 
 
 def resolved(thing):
@@ -55,12 +56,12 @@ def refuse_options(fun, given):
 
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False):
     """The core's objective, how the gradients are taken that it does not supply, and the C functions it calls."""
-    difference = as_difference(jac)
+    own_jac, difference = split_jac(jac)
     args = args if isinstance(args, tuple) else (args,)
-    own_jac = jac if difference is None else None
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
         return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
-                                   record_errors), as_core_difference(difference), ()
+                                   record_errors), difference, ()
+    fun = resolved(fun)
     if is_jitted(fun):
         refuse_options("jitted function, whose options are those of fastgd.jit", {
             "vectorized": vectorized,
@@ -68,7 +69,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
         })
         objective = fun.objective(points, args, own_jac, batch_args, maximize, record_errors)
         if objective is not None:
-            return objective, as_core_difference(difference), ()
+            return objective, difference, ()
         fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack
     if isinstance(own_jac, str):
         raise ValueError("jac='exact' takes a function made by fastgd.jit")
@@ -84,7 +85,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
         refuse_options("fastgd.Objective", {
             "args": args,
             "batch_args": batch_args,
-            "jac": difference is None,
+            "jac": own_jac is not None,
             "differences (it has gradients of its own)": fun.has_gradient and jac is not None,
             "vectorized": vectorized,
             "unpack": unpack,
@@ -96,13 +97,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
                                         record_errors)
     else:
         raise TypeError(f"fun must be callable, got {type(fun).__name__}")
-    return objective, as_core_difference(difference), functions
-
-
-def as_core_difference(difference):
-    if difference is None:
-        difference = DEFAULT_DIFFERENCE
-    return CentralDifference(difference.step or 0.0, difference.x_scale)
+    return objective, difference, functions
 
 
 def is_jitted(thing):

@@ -115,6 +115,16 @@ cdef bint take_next(Lanes lanes, Py_ssize_t lane, Rule rule, Source source, Sink
     return False
 
 
+cdef void close_up(Lanes lanes, Py_ssize_t lane, Sink sink) noexcept nogil:
+    """Moves the last problem that is running into a lane whose own was written out; writes out those behind it."""
+    lanes.live -= 1
+    while lanes.live > lane and lanes.status[lanes.live] != RUNNING:
+        lanes.write_out(lanes.live, sink)
+        lanes.live -= 1
+    if lanes.live > lane:
+        lanes.move(lane, lanes.live)
+
+
 cdef void turn_over(Lanes lanes, Rule rule, Source source, Sink sink) noexcept nogil:
     """Writes out the problems that have ended and puts into their lanes those that wait, or the last live ones."""
     cdef Py_ssize_t lane = 0
@@ -122,9 +132,7 @@ cdef void turn_over(Lanes lanes, Rule rule, Source source, Sink sink) noexcept n
         if lanes.status[lane] != RUNNING:
             lanes.write_out(lane, sink)
             if not take_next(lanes, lane, rule, source, sink):
-                lanes.live -= 1
-                lanes.move(lane, lanes.live)
-                continue  # what was moved here may have ended too
+                close_up(lanes, lane, sink)
         lane += 1
     while lanes.live < lanes.capacity and take_next(lanes, lanes.live, rule, source, sink):
         lanes.live += 1
@@ -185,8 +193,8 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
 
 
 def gradient(Objective objective not None, CentralDifference difference not None, const double[:, :] points,
-             double[:, ::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
-    """Gradients at (n, n_dim) points, nan where those are not finite.
+             double[::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
+    """Gradients at (n, n_dim) points, nan where those are not finite, one after the other.
 
     Returns the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
     """
@@ -206,7 +214,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
         else:
             finite = False
             for i in range(lanes.n_dim):
-                out[problem, i] = NAN
+                out[problem * lanes.n_dim + i] = NAN
         if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
             try:
                 difference.evaluate(lanes, objective)
@@ -219,6 +227,6 @@ def gradient(Objective objective not None, CentralDifference difference not None
                 if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:
                     vanished = lanes.problem[lane]
                 for i in range(lanes.n_dim):
-                    out[lanes.problem[lane], i] = lanes.g_y[i * lanes.capacity + lane]
+                    out[lanes.problem[lane] * lanes.n_dim + i] = lanes.g_y[i * lanes.capacity + lane]
             lanes.live = 0
     return vanished if vanished >= 0 or finite else -2
