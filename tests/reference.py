@@ -179,19 +179,20 @@ def added(terms):
 
 
 def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=np.inf):
-    """Algorithm SPG2 of Birgin, Martinez and Raydan (2000) with the steps ABBmin1 of Frassoldati, Zanni and Zanghirati
+    """Algorithm SPG1 of Birgin, Martinez and Raydan (2000) with the steps ABBmin1 of Frassoldati, Zanni and Zanghirati
     (2008): its accepted points, and the number of values that it asked for.
 
     What is remembered of the past goes back to the beginning of the block of four iterations before the present one.
+    Coordinates that stay on a bound do not count in the short step (Crisci, Ruggiero and Zanni, 2019).
 
-    Safeguards: the first search direction has no component above 1 (or 6e-6 |x|), later ones none above
-    10 max(1, |s|), before they are cut at the bounds; a value may be 4 eps above what the condition of Armijo allows;
-    at a value that is not finite the step is quartered, otherwise it becomes the minimum of a parabola between a tenth
-    and a half of it.
+    Safeguards: the first step has no component above 1 (or 6e-6 |x|), later ones none above 10 times the longest
+    remembered change of x (or 10), before they are cut at the bounds; a value may be 4 eps above what the condition of
+    Armijo allows; at a value that is not finite the step is quartered, otherwise it becomes the minimum of a parabola
+    between a tenth and a half of it.
     """
     x = np.array(x0, dtype=float)
     g, path, values, n_values = slope(x), [x], [fun(x)], 1
-    short_steps = [np.inf]
+    short_steps, changes_of_x = [np.inf], [0.0]
     g_before = None
     while len(path) <= n_steps:
         norm = np.abs(np.where(x == np.where(g > 0, lower, upper), 0.0, g)).max()
@@ -203,25 +204,27 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
             length = max(1, 2.0 ** (-52 / 3) * np.abs(x).max()) / norm
         else:
             s, r = x - path[-2], g - g_before
-            squares, products, changes = added(s * s), added(s * r), added(r * r)
-            length = 10 * max(1, math.sqrt(squares)) / norm
+            stays = (s == 0) & ((x == lower) | (x == upper))
+            squares, products, changes = added(s * s), added(s * r), added(np.where(stays, 0.0, r * r))
+            changes_of_x.append(math.sqrt(squares))
+            length = 10 * max(1, *changes_of_x[recent]) / norm
             short_steps.append(products / changes if products > 0 else np.inf)
             if products > 0:
                 step = squares / products
                 if short_steps[-1] < 0.8 * step:
                     step = min(short_steps[recent])
                 length = min(length, step)
-        d = np.clip(length * g, x - upper, x - lower)
-        end = np.where(length * g >= x - lower, lower, np.where(length * g <= x - upper, upper, x - length * g))
-        promised, fraction, highest = -added(d * g), 1.0, max(values[recent])
+        fraction, highest = 1.0, max(values[recent])
         while True:
-            y = end if fraction == 1 else np.clip(x - fraction * d, lower, upper)
+            d = fraction * (length * g)
+            y = np.where(d >= x - lower, lower, np.where(d <= x - upper, upper, x - d))
+            promised = -added(np.clip(d, x - upper, x - lower) * g)
             value, n_values = fun(y), n_values + 1
             finite = np.isfinite(value)
-            if finite and value <= highest + 4 * 2.0**-52 * abs(highest) + 1e-4 * fraction * promised:
+            if finite and value <= highest + 4 * 2.0**-52 * abs(highest) + 1e-4 * promised:
                 break
             if finite:
-                parabola = -0.5 * fraction * promised / (value - values[-1] - fraction * promised)
+                parabola = -0.5 * promised / (value - values[-1] - promised)
                 fraction *= min(max(parabola, 0.1), 0.5)
             else:
                 fraction *= 0.25

@@ -67,7 +67,7 @@ EACH = pytest.mark.parametrize(("fun", "slope", "x0"), CASES.values(), ids=CASES
 
 @EACH
 def test_iterates_are_those_of_the_numpy_twin(fun, slope, x0):
-    """Every accepted point, and the number of values asked for, are those of SPG2 in plain NumPy, to the last bit."""
+    """Every accepted point, and the number of values asked for, are those of SPG1 in plain NumPy, to the last bit."""
     path, n_values = reference.spectral_gradient(fun, slope, x0, 200)
     result = minimize(fun, x0, jac=slope, maxiter=200, trace=1)
     assert np.array_equal(result.trace.x, path)

@@ -1,9 +1,10 @@
 """Rules that look for their step by values of the function.
 
 Spectral projected gradient: E. G. Birgin, J. M. Martinez, M. Raydan, "Nonmonotone spectral projected gradient methods
-on convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG2, with the steps of G. Frassoldati, L. Zanni,
+on convex sets", SIAM Journal on Optimization 10, 2000, algorithm SPG1, with the steps of G. Frassoldati, L. Zanni,
 G. Zanghirati, "New adaptive stepsize selections in gradient methods", Journal of Industrial and Management Optimization
-4, 2008, algorithm ABBmin1.
+4, 2008, algorithm ABBmin1, inside bounds as S. Crisci, V. Ruggiero, L. Zanni, "Steplength selection in gradient
+projection methods for box-constrained quadratic programs", Applied Mathematics and Computation 356, 2019, have them.
 """
 from cython cimport final
 from libc.math cimport INFINITY, fabs, sqrt
@@ -16,9 +17,12 @@ cdef extern from "searches.h":
     void fastgd_add_products(double *squares, double *products, double *changes, const double *x,
                              const double *x_before, const double *g, const double *g_before,
                              Py_ssize_t n) noexcept nogil
-    void fastgd_try_step(double *y, double *slope, const double *x, const double *g, const double *step,
+    void fastgd_add_products_inside(double *squares, double *products, double *changes, const double *x,
+                                    const double *x_before, const double *g, const double *g_before,
+                                    const double *lower, const double *upper, Py_ssize_t n) noexcept nogil
+    void fastgd_try_step(double *y, double *promised, const double *x, const double *g, const double *step,
                          const double *fraction, Py_ssize_t n) noexcept nogil
-    void fastgd_try_step_inside(double *y, double *slope, const double *x, const double *g, const double *step,
+    void fastgd_try_step_inside(double *y, double *promised, const double *x, const double *g, const double *step,
                                 const double *fraction, const double *lower, const double *upper,
                                 Py_ssize_t n) noexcept nogil
 
@@ -30,8 +34,8 @@ cdef double SUFFICIENT = 1e-4
 # The short step is taken where it is below this part of the long one, and then the shortest of those two blocks: on a
 # quadratic of condition 1e4 that takes a third of the iterations that long steps alone take.
 cdef double MUCH_SHORTER = 0.8
-# The first step changes a coordinate by 1 at most; later ones by this, or this many times the step before if that was
-# longer than 1.
+# The first step changes a coordinate by 1 at most; later ones by this, or this many times the longest step in those
+# two blocks if that was longer than 1.
 cdef double GROWTH = 10.0
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
@@ -42,9 +46,9 @@ cdef double EPSILON = 2.0 ** -52
 
 cdef enum:
     # Rows of state, with a number for every lane.
-    STEP = 0        # the spectral step; the search goes from x to the projection of x - STEP g
-    FRACTION = 1    # how far it goes
-    SLOPE = 2       # of f along that way
+    STEP = 0        # the spectral step; the trial y is the projection of x - FRACTION STEP g
+    FRACTION = 1
+    PROMISED = 2    # g (y - x): the fall that the slope promises
     TRIALS = 3
     SQUARES = 4     # |s|^2 for the last change s of x,
     PRODUCTS = 5    # s r for the change r of g that came with it,
@@ -53,10 +57,12 @@ cdef enum:
     HIGHEST_BEFORE = 8
     SHORTEST = 9    # short step in the present block
     SHORTEST_BEFORE = 10
-    LEAST_F = 11
-    LEAST_NORM = 12
-    WAITED = 13     # iterations since one of the two fell
-    N_ROWS = 14
+    LONGEST = 11    # |s| in the present block
+    LONGEST_BEFORE = 12
+    LEAST_F = 13
+    LEAST_NORM = 14
+    WAITED = 15     # iterations since one of the two fell
+    N_ROWS = 16
 
 
 cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
@@ -66,6 +72,10 @@ cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
 cdef inline double rounding_of(double f) noexcept nogil:
     """How much of a difference between values near f may be rounding."""
     return 4.0 * EPSILON * fabs(f)
+
+
+cdef inline double promised(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    return max(row(lanes, PROMISED)[lane], -LARGEST)
 
 
 @final
@@ -81,6 +91,7 @@ cdef class SpectralGradient(Rule):
         row(lanes, LEAST_F)[lane] = row(lanes, LEAST_NORM)[lane] = INFINITY
         row(lanes, HIGHEST)[lane] = -INFINITY
         row(lanes, SHORTEST)[lane] = INFINITY
+        row(lanes, LONGEST)[lane] = 0.0
         row(lanes, STEP)[lane] = row(lanes, FRACTION)[lane] = 0.0  # y stays at x while the lane waits for its gradient
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
@@ -107,21 +118,18 @@ cdef class SpectralGradient(Rule):
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
         cdef double highest = max(row(lanes, HIGHEST)[lane], row(lanes, HIGHEST_BEFORE)[lane])
-        return lanes.f_y[lane] <= (highest + rounding_of(highest)
-                                   + SUFFICIENT * row(lanes, FRACTION)[lane] * max(row(lanes, SLOPE)[lane], -LARGEST))
+        return lanes.f_y[lane] <= highest + rounding_of(highest) + SUFFICIENT * promised(lanes, lane)
 
     cdef void shorten(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """The next trial of the search: the minimum of a parabola, between a tenth and a half of the step."""
-        cdef double *fraction = &row(lanes, FRACTION)[lane]
-        cdef double slope = row(lanes, SLOPE)[lane]
+        cdef double fall = promised(lanes, lane)
         cdef bint finite = lanes.fault[lane] == RUNNING
-        cdef double excess = lanes.f_y[lane] - lanes.f[lane] - fraction[0] * slope
-        cdef double best = -0.5 * fraction[0] * slope / excess if finite else 0.25
-        cdef bint below_rounding = finite and fraction[0] * fabs(slope) < EPSILON * fabs(lanes.f[lane])
+        cdef double best = -0.5 * fall / (lanes.f_y[lane] - lanes.f[lane] - fall) if finite else 0.25
+        cdef bint below_rounding = finite and fabs(fall) < EPSILON * fabs(lanes.f[lane])
         row(lanes, TRIALS)[lane] += 1.0
         if below_rounding or row(lanes, TRIALS)[lane] > MOST_TRIALS:
             lanes.finish(lane, STALLED if finite else NONFINITE)
-        fraction[0] *= min(max(best, 0.1), 0.5)
+        row(lanes, FRACTION)[lane] *= min(max(best, 0.1), 0.5)
         lanes.ask(lane, VALUE)
 
     cdef void propose(self, Lanes lanes) noexcept nogil:
@@ -140,9 +148,13 @@ cdef class SpectralGradient(Rule):
         if lanes.nit[lane] % BLOCK == 0:
             row(lanes, HIGHEST_BEFORE)[lane] = row(lanes, HIGHEST)[lane]
             row(lanes, SHORTEST_BEFORE)[lane] = row(lanes, SHORTEST)[lane]
+            row(lanes, LONGEST_BEFORE)[lane] = row(lanes, LONGEST)[lane]
             row(lanes, HIGHEST)[lane] = -INFINITY
             row(lanes, SHORTEST)[lane] = INFINITY
+            row(lanes, LONGEST)[lane] = 0.0
         row(lanes, HIGHEST)[lane] = max(row(lanes, HIGHEST)[lane], lanes.f[lane])
+        if lanes.nit[lane] > 0:
+            row(lanes, LONGEST)[lane] = max(row(lanes, LONGEST)[lane], sqrt(row(lanes, SQUARES)[lane]))
         if self.is_stuck(lanes, lane):
             lanes.finish(lane, STALLED)
         row(lanes, STEP)[lane] = self.spectral_step(lanes, lane)
@@ -192,11 +204,11 @@ cdef class SpectralGradient(Rule):
         cdef double squares = row(lanes, SQUARES)[lane]
         cdef double products = row(lanes, PRODUCTS)[lane]
         cdef double norm = lanes.norm[lane]
-        cdef double step, short_step, longest
+        cdef double step, short_step, longest = max(row(lanes, LONGEST)[lane], row(lanes, LONGEST_BEFORE)[lane])
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
             return min(max(1.0, lanes.relative_step * self.largest_coordinate(lanes, lane)) / norm, LARGEST)
-        longest = min(min(GROWTH * max(1.0, sqrt(squares)), LARGEST) / norm, LARGEST)
+        longest = min(min(GROWTH * max(1.0, longest), LARGEST) / norm, LARGEST)
         if not products > 0.0:
             return longest
         step = squares / products
@@ -214,19 +226,24 @@ cdef class SpectralGradient(Rule):
             row(lanes, SQUARES)[lane] = row(lanes, PRODUCTS)[lane] = row(lanes, CHANGES)[lane] = 0.0
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
-            fastgd_add_products(row(lanes, SQUARES), row(lanes, PRODUCTS), row(lanes, CHANGES), lanes.x + at,
-                                lanes.y + at, lanes.g + at, lanes.g_y + at, lanes.live)
+            if lanes.bounded:
+                fastgd_add_products_inside(row(lanes, SQUARES), row(lanes, PRODUCTS), row(lanes, CHANGES),
+                                           lanes.x + at, lanes.y + at, lanes.g + at, lanes.g_y + at,
+                                           lanes.lower + at, lanes.upper + at, lanes.live)
+            else:
+                fastgd_add_products(row(lanes, SQUARES), row(lanes, PRODUCTS), row(lanes, CHANGES), lanes.x + at,
+                                    lanes.y + at, lanes.g + at, lanes.g_y + at, lanes.live)
 
     cdef void set_trial_points(self, Lanes lanes) noexcept nogil:
-        """y and SLOPE, from x, STEP and FRACTION; lanes whose trial was accepted get the same y again."""
+        """y and PROMISED, from x, STEP and FRACTION; lanes whose trial was accepted get the same y again."""
         cdef Py_ssize_t i, lane, at
         for lane in range(lanes.live):
-            row(lanes, SLOPE)[lane] = 0.0
+            row(lanes, PROMISED)[lane] = 0.0
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
             if lanes.bounded:
-                fastgd_try_step_inside(lanes.y + at, row(lanes, SLOPE), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                fastgd_try_step_inside(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
                                        row(lanes, FRACTION), lanes.lower + at, lanes.upper + at, lanes.live)
             else:
-                fastgd_try_step(lanes.y + at, row(lanes, SLOPE), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                fastgd_try_step(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
                                 row(lanes, FRACTION), lanes.live)
