@@ -287,3 +287,15 @@ def test_frozen_coordinates():
 def test_scale_whose_step_would_underflow_is_refused():
     with pytest.raises(ValueError, match="x_scale"):
         Difference(x_scale=1e-305)
+
+
+def test_step_whose_double_overflows():
+    with pytest.raises(ValueError, match="step must satisfy"):
+        gradient(np.arctan, 1.0, step=9e307)
+    assert gradient(np.arctan, 1.0, step=8.9e307) == np.arctan(8.9e307) / 8.9e307
+
+
+def test_bounds_without_room_for_a_step():
+    """Between bounds that are a few of the smallest numbers apart there is no gradient, and no convergence."""
+    assert minimize(lambda x: -x[0], [0.0], bounds=(0, 5e-324)).status == Status.STEP_UNDERFLOW
+    assert minimize(lambda x: -x[0], [1.0], bounds=(1, 1)).status == Status.GTOL

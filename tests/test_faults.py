@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import scipy.linalg.blas
 
 import fastgd
 from fastgd import Difference, Status, gradient, maximize, minimize
@@ -455,6 +456,30 @@ def test_vectorized_objective_that_writes(kind, way):
         assert bits(result) == bits(kind.solve(x0, **options))
 
 
+@every_vectorized_kind
+@pytest.mark.parametrize("asked_first", [True, False], ids=["the first call, too", "not the first call"])
+def test_vectorized_objective_that_writes_through_blas(kind, asked_first):
+    """BLAS does not look at the read-only flag. What writes from its first call on gets right answers; what begins
+    later is told not to, because what it has written into would have been used again."""
+    n_calls = 0
+
+    def scale(*arguments):
+        nonlocal n_calls
+        n_calls += 1
+        if asked_first or n_calls > 6:
+            memory = np.asarray(arguments[0])
+            scipy.linalg.blas.dscal(3.0, memory.base.reshape(-1) if kind.vectorized == "rows" else memory.reshape(-1))
+
+    for x0, options in ((kind.start(), {}), (starts(100), {"ftol": 1e-12}), (starts(3, 40), {})):
+        n_calls = 0
+        if asked_first:
+            result = kind.solve(x0, meddle=scale, **options)
+            assert bits(result) == bits(kind.solve(x0, **options))
+        else:
+            with pytest.raises(RuntimeError, match="has written into its argument"):
+                kind.solve(x0, meddle=scale, **options)
+
+
 @every_array_kind
 @pytest.mark.parametrize("keep", [
     lambda x: x, lambda x: x[:1], lambda x: x.reshape(-1), memoryview, np.ndarray.view,
@@ -510,6 +535,41 @@ def test_result_of_wrong_shape(kind):
             for x0 in (kind.start(),) if kind.scalar else (kind.start(), [[1.0], [2.0]]):
                 with pytest.raises(ValueError, match=r"jac must return.*expected .*, got \("):
                     kind.solve(x0, spoil_slope=lambda x, g, change=change: change(g))
+
+
+@every_vectorized_kind
+def test_wrong_shape_is_no_problem_of_one_problem(kind):
+    """It is raised at once, also where exceptions are recorded."""
+    calls = []
+
+    def spoil(x, result):
+        calls.append(1)
+        return result[:-1]
+
+    with pytest.raises(ValueError, match=r"must return .*expected"):
+        kind.solve(starts(1000), spoil=spoil, on_error="record")
+    assert len(calls) <= 2
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "gtol", "xtol", "ftol", "ftarget", "maxtime", "maxiter", "maxfev"])
+@pytest.mark.parametrize("value", [True, np.array([True, False])], ids=repr)
+def test_booleans_are_no_numbers(name, value):
+    with pytest.raises(TypeError, match=name):
+        minimize(valleys, starts(2), **{name: value})
+
+
+@pytest.mark.parametrize("solver", [minimize, gradient])
+def test_option_that_is_no_boolean(solver):
+    with pytest.raises(TypeError, match="unpack must be True or False, got 'no'"):
+        solver(valleys, [1.0], unpack="no")
+
+
+@pytest.mark.parametrize("solver", [minimize, gradient])
+def test_masked_batch_args(solver):
+    """A mask would be lost on the way."""
+    data = np.ma.array([[1.0, 999.0]], mask=[[False, True]])
+    with pytest.raises(TypeError, match=r"batch_args\[0\] must not be a masked array"):
+        solver(lambda x, y: ((x - y) ** 2).sum(), [[0.0]], batch_args=(data,))
 
 
 @every_vectorized_kind
@@ -627,6 +687,60 @@ def test_objective_that_raises(kind, iteration, n_problems):
     assert np.abs(result.x[2:4] - [[20], [30]]).max() == pytest.approx(0.4 if iteration else 1.0)
     healthy = kind.solve(starts(n_problems))
     assert bits(result, others(n_problems, 2, 3)) == bits(healthy, others(n_problems, 2, 3))
+
+
+@every_batch_kind
+def test_exception_that_takes_no_notes(kind):
+    """It is raised all the same, the very object."""
+    @dataclass(frozen=True)
+    class FrozenError(Exception):
+        code: int
+
+    error = FrozenError(3)
+
+    def spoil(x, result):
+        raise error
+
+    for run in (lambda: kind.solve(starts(3), spoil=spoil), lambda: kind.gradient(starts(3), lambda x: spoil(x, x))):
+        with pytest.raises(FrozenError) as caught:
+            run()
+        assert caught.value is error
+
+
+@every_batch_kind
+def test_counts_of_a_start_that_fails(kind):
+    """nfev and njev are the calls for a problem also where it ends before it begins, alone as in a batch, and nothing
+    is asked twice."""
+    for way, options in (("raises", {"on_error": "record"}), ("raises", {"on_error": "record", "ftol": 1e-9}),
+                         ("nan", {}), ("nan", {"ftol": 1e-9})):
+        def spoil(x, result, way=way):
+            wrong = problem_at(x) == 1
+            if way == "raises" and wrong.any():
+                raise ValueError
+            return np.where(wrong, np.nan, result)
+
+        batch = kind.solve(starts(3), spoil=spoil, **options)
+        for problem in range(3):
+            alone = kind.solve(starts(3)[problem], spoil=spoil, **options)
+            assert (alone.nfev, alone.njev) == (batch.nfev[problem], batch.njev[problem])
+        assert batch.nfev[1] <= (1 if kind.jac == "pair" else 5 + ("ftol" in options))
+        assert batch.njev[1] <= 1
+
+
+@every_vectorized_kind
+def test_search_for_those_that_raise_ends_in_time(kind):
+    """Among many problems that raise the time limit holds as well."""
+    n_calls = 0
+
+    def sleepy(x, result):
+        nonlocal n_calls
+        n_calls += 1
+        time.sleep(0.01)
+        raise ValueError
+
+    result = kind.solve(starts(200), spoil=sleepy, on_error="record", maxtime=0.05)
+    assert n_calls < 50
+    assert set(result.status) == {Status.MAXTIME}
 
 
 @every_batch_kind

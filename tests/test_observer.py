@@ -225,3 +225,16 @@ def test_long_paths_are_thinned(n_steps, every):
 def test_traced_problem_that_is_not_there(x0):
     with pytest.raises(IndexError, match="trace names a problem"):
         minimize(lambda x: x[0] ** 2, x0, trace=(1, [2]))
+
+
+def test_paths_by_a_mask():
+    result = minimize(lambda x: x[0] ** 2, [[1.0], [2.0], [3.0]], trace=(1, np.array([False, True, True])))
+    assert list(result.trace) == [1, 2]
+
+
+def test_no_path():
+    """Of none of the problems; and of one that failed at its start."""
+    assert minimize(lambda x: x[0] ** 2, [1.0], trace=(1, [])).trace is None
+    assert minimize(lambda x: x[0] ** 2, [[1.0]], trace=(1, [])).trace == {}
+    path = minimize(lambda x: np.nan, [0.0, 1.0], trace=1).trace
+    assert (path.x.shape, path.jac.shape, path.fun.shape) == ((0, 2), (0, 2), (0,))

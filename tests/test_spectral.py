@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgd import Status, minimize
+from fastgd import Status, functions, minimize
 
 from . import reference
 from .problems import bits, counted, rosenbrock, slopes_of_rosenbrock, valley, wavy
@@ -205,6 +206,32 @@ def test_first_step_beside_bounds_changes_no_coordinate_by_more_than_1():
 
     minimize(fun, [50.0, 0.0], jac=lambda x: 2000 * x, maxiter=1, bounds=(0, 200))
     assert np.abs(points[1] - points[0]).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["rosenbrock", "beale", "wood", "powell", "trid"])
+def test_bounds_do_not_slow_the_search_down(name):
+    """In boxes around their starts problems take few iterations, and end as low as where L-BFGS-B goes from there."""
+    fun = functions.BY_NAME[name]
+    lower, upper = np.broadcast_arrays(*fun.bounds())
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(lower, upper, (2, 200, len(lower)))
+    lower, upper = corners.min(axis=0), corners.max(axis=0)
+    result = minimize(fun, rng.uniform(lower, upper), vectorized=True, bounds=(lower, upper), maxiter=2000)
+    assert set(result.status) <= {Status.GTOL, Status.STALLED}
+    assert np.median(result.nit) < 80
+    for problem in range(0, 200, 10):
+        box = scipy.optimize.Bounds(lower[problem], upper[problem])
+        further = scipy.optimize.minimize(fun, result.x[problem], bounds=box, method="L-BFGS-B")
+        assert result.fun[problem] - further.fun <= 1e-8 * (1 + fun(corners[0, problem]))
+
+
+@pytest.mark.parametrize("unit", [1e-2, 1e2, 1e4, 1e6, 1e8])
+def test_unit_of_x(unit):
+    """Whether x is small or large costs some more iterations, not many times as many."""
+    result = minimize(lambda x: rosenbrock(x / unit), np.array([-1.2, 1.0]) * unit,
+                      jac=lambda x: slopes_of_rosenbrock(x / unit) / unit, gtol=1e-6 / unit)
+    assert result.success
+    assert result.nit < 200
 
 
 def test_gradient_beside_a_bound_is_not_rounding():

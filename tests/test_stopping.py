@@ -240,3 +240,33 @@ def test_function_is_not_asked_at_infinity():
     result = minimize(lambda x: math.sin(x[0]) * 1e300, [0.1], learning_rate=1e200)
     assert result.status == Status.NONFINITE
     assert result.x == [0.1]
+
+
+def test_function_of_one_point_is_not_asked_beside_infinity():
+    """Nor at x + h, where that overflows."""
+    result = minimize(lambda x: float(int(x[0]) > 0), [np.finfo(float).max], learning_rate=0.1)
+    assert result.status == Status.NONFINITE
+    assert result.nfev == 1  # the value of the answer
+
+
+@pytest.mark.parametrize("of_the_neighbour", [{"ftol": [0, 1e-9]}, {"ftol": [1e-9, 0]}, {"trace": (1, [1])}], ids=str)
+@pytest.mark.parametrize("bounds", [None, (0, 2)])
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_wishes_of_a_neighbour_change_nothing(of_the_neighbour, bounds, vectorized):
+    """Whose f is looked at in every iteration needs more evaluations, within maxfev: only that problem."""
+    def solve(x0, **more):
+        return minimize(lambda x: (x[0] - 1) * (x[0] - 1), x0, learning_rate=0.1, maxfev=11, bounds=bounds,
+                        vectorized=vectorized, **more)
+
+    batch = solve([[0.0], [0.0]], **of_the_neighbour)
+    for problem in range(2):
+        own = {name: value[problem] for name, value in of_the_neighbour.items() if name != "trace"}
+        if "trace" in of_the_neighbour:
+            own["trace"] = problem
+        assert bits(solve([0.0], **own)) == bits(batch, problem)
+    assert len(set(batch.nit)) == 2
+
+
+def test_target_of_one_problem():
+    batch = minimize(lambda x: (x[0] - 1) * (x[0] - 1), [[0.0], [0.0]], learning_rate=0.1, ftarget=[0.5, -1.0])
+    assert batch.status.tolist() == [Status.FTARGET, Status.GTOL]

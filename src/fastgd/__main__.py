@@ -18,8 +18,8 @@ def main(arguments=None):
                                      description="Minimize functions you can call but not differentiate.")
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="command")
-    commands.add_parser("demo", help="minimize a few thousand problems, by fastgd and by plain NumPy (some seconds)",
-                        description="Minimizes a few thousand problems by fastgd and by plain NumPy, checks that the "
+    commands.add_parser("demo", help="minimize some hundred problems, by fastgd and by plain NumPy (some seconds)",
+                        description="Minimizes some hundred problems by fastgd and by plain NumPy, checks that the "
                                     "answers agree, and prints the times.").set_defaults(run=demo)
     options = parser.parse_args(arguments)
     if hasattr(options, "run"):

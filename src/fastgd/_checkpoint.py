@@ -155,10 +155,10 @@ def read_array(archive, name, values, chosen):
 def fingerprint(plan, size):
     """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
     mended, and the run go on."""
-    digest = hashlib.sha256(b"fastgd 2")
+    digest = hashlib.sha256(b"fastgd 3")
     for thing in (size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
-                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, plan.values, plan.keep_best,
-                  plan.maximize, plan.record_errors):
+                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, plan.observed,
+                  plan.keep_best, plan.maximize, plan.record_errors):
         add(digest, thing)
     return digest.digest()
 

@@ -124,7 +124,10 @@ def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=Fa
     """A float64 for every problem, from a number or an array that broadcasts to the batch's shape."""
     if type(value) in (int, float):
         return repeated(as_float(value, name, minimum=minimum, below=below, open_below=open_below), np.float64, points)
-    array = as_real_array(value, name).astype(np.float64)
+    array = as_real_array(value, name)
+    if array.dtype.kind == "b":
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    array = array.astype(np.float64)
     check_range(array, name, minimum, below, open_below)
     return spread(array, name, points)
 
@@ -200,6 +203,8 @@ def as_batch_args(batch_args, points):
         return ()
     arrays = []
     for number, values in enumerate(batch_args):
+        if isinstance(values, np.ma.MaskedArray):
+            raise TypeError(f"batch_args[{number}] must not be a masked array")
         array = np.asarray(values)
         if array.shape[: len(points.batch_shape)] != points.batch_shape:
             raise ValueError(f"the leading axes of batch_args[{number}] must be the batch: expected "
@@ -254,7 +259,7 @@ def as_key(rng):
 
 
 def as_choice(value, name, choices):
-    if value not in choices:
+    if np.ndim(value) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}"
                          + did_you_mean(value, choices))
     return value

@@ -43,7 +43,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
         can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
-        Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image.
+        Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image. A
+        large array is read while the run goes on: it must not change meanwhile.
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
     method : str or an instance of a class in `fastgd.methods`, default "gd"
@@ -230,7 +231,7 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         bounds=bounds,
         numbers=_numbers(points, learning_rates, sign, options), method=method,
         noise=_as_core_noise(options["noise"], options["rng"], method),
-        values=observer is not None or options["ftarget"] is not None or bool(np.any(np.asarray(options["ftol"]))),
+        observed=None if observer is None else True if observer.watched is None else observer.watched,
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
           progress=progress, checkpoint=checkpoint)
@@ -244,8 +245,8 @@ def _as_method(method, learning_rate, points):
     if isinstance(method, str):
         method = BY_NAME[as_choice(method, "method", tuple(BY_NAME))]
     elif not isinstance(method, Method):
-        raise TypeError("method must be a name or an instance of a class in fastgd.methods, got "
-                        f"{type(method).__name__}")
+        got = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
+        raise TypeError(f"method must be a name or an instance of a class in fastgd.methods, got {got}")
     if learning_rate is None:
         learning_rate = method.learning_rate
     elif callable(learning_rate) or isinstance(learning_rate, str):

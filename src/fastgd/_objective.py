@@ -7,7 +7,7 @@ from types import FunctionType
 from ._core.difference import CentralDifference
 from ._core.objective import Objective
 from ._core.python_objective import Pointwise, Vectorized
-from ._inputs import as_batch_args, as_choice
+from ._inputs import as_batch_args, as_choice, as_flag
 from .difference import Difference
 
 DEFAULT_DIFFERENCE = Difference()
@@ -113,5 +113,6 @@ def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, 
         if unpack:
             raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
     kind = Vectorized if vectorized else Pointwise
-    return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), bool(unpack) or not points.shape,
-                maximize, record_errors, vectorized == "rows")
+    unpack = as_flag(unpack, "unpack") or not points.shape
+    return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, maximize, record_errors,
+                vectorized == "rows")

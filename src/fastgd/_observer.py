@@ -64,8 +64,8 @@ class Observer:
         if not self.every:
             return None
         if len(self.shape) <= 1:
-            return self.paths[0].as_trace()
-        return {self.name(problem): path.as_trace() for problem, path in self.paths.items()}
+            return self.paths[0].as_trace(self.shape) if self.paths else None
+        return {self.name(problem): path.as_trace(self.shape[-1:]) for problem, path in self.paths.items()}
 
 
 class Path:
@@ -82,9 +82,12 @@ class Path:
                 self.every *= 2
                 self.points = [point for point in self.points if point[0] % self.every == 0]
 
-    def as_trace(self):
+    def as_trace(self, shape):
+        """The path of a problem whose x has that shape."""
         nit, x, fun, jac = zip(*self.points, strict=True) if self.points else ((), (), (), ())
-        return Trace(np.array(nit, dtype=np.intp), np.array(x), np.array(fun), np.array(jac))
+        shape = (len(nit), *shape)
+        return Trace(np.array(nit, dtype=np.intp), np.array(x, np.float64).reshape(shape), np.array(fun, np.float64),
+                     np.array(jac, np.float64).reshape(shape))
 
 
 def takes_intermediate_result(callback):
@@ -114,6 +117,8 @@ def read_trace(trace, points):
                              f"trace=({every}, [0, 1, 2])")
         return int(every), range(points.n_problems)
     numbers = np.arange(points.n_problems).reshape(points.batch_shape)
+    if isinstance(problems, np.ndarray) and problems.dtype == bool:
+        problems = np.argwhere(problems)
     try:
         chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]
     except IndexError:

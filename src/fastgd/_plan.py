@@ -38,8 +38,8 @@ class Plan:
         By name: of every problem the learning rate, tolerances and limits.
     noise : tuple, optional
         Scale, decay and key.
-    values : bool
-        Whether f is wanted at every iterate.
+    observed : None, True or array
+        Which problems' iterates somebody looks at: none, all, or those that are marked.
     rates : Rates, optional
         The learning rates of any iterations, if they change.
     first : int
@@ -124,7 +124,7 @@ class Plan:
         rates = None if self.rates is None else LearningRates(self.rates)
         with unraisable_as_error(functions, difference):
             run(objective, difference, self.method.rule(), source, Sink(**answers), rates=rates, noise=noise,
-                values=self.values, keep_best=self.keep_best, maxtime=maxtime, observer=observer, watched=watched)
+                keep_best=self.keep_best, maxtime=maxtime, observer=observer, watched=watched)
         if self.maximize:
             answers["fun"] *= -1.0
             answers["jac"] *= -1.0
@@ -153,7 +153,10 @@ class Rates:
             return self.function(np.arange(start, stop))
         with self.lock:
             for k in range(len(self.known), stop):
-                self.known.append(as_float(self.function(k), f"learning_rate({k})"))
+                rate = self.function(k)
+                if isinstance(rate, np.ndarray) and rate.ndim == 0:
+                    rate = rate[()]
+                self.known.append(as_float(rate, f"learning_rate({k})"))
             return np.array(self.known[start:stop], np.float64)
 
 

@@ -149,7 +149,7 @@ class Failure(NamedTuple):
         except Exception:  # of any kind, from the user's class
             told = RuntimeError(f"{type(error).__name__}: {error}")
             for note in getattr(error, "__notes__", ()):
-                told.add_note(note)
+                told.add_note(str(note))
             content = pickle.dumps(told)
         return cls(content, traceback)
 

@@ -49,5 +49,6 @@ class Difference:
 
     def __post_init__(self):
         if self.step is not None:
-            object.__setattr__(self, "step", as_float(self.step, "step", open_below=True))
+            object.__setattr__(self, "step", as_float(self.step, "step", open_below=True,
+                                                            below=2.0**1023))  # 2h is finite
         object.__setattr__(self, "x_scale", as_float(self.x_scale, "x_scale", minimum=1e-300))

@@ -55,8 +55,8 @@ class GradientDescent(Method):
     learning_rate : "auto", float, schedule or callable, default "auto"
         With "auto" every step is measured: the spectral projected gradient [1]_, whose step is the inverse of a
         curvature seen on the last steps [2]_ and is shortened while the function is above all its recent values [3]_.
-        It needs no tuning and respects bounds. It ends with status ``STALLED`` where rounding hides any further
-        descent.
+        It needs no tuning and respects bounds. It ends with status ``STALLED`` where the search finds no
+        lower value, mostly because only rounding is left.
 
         A float is the fixed factor of the gradient, in units of x squared per unit of f. On a quadratic it converges
         if it is below 2 divided by the largest eigenvalue of the Hessian. If the status is ``MAXITER`` raise it, if it

@@ -18,7 +18,6 @@ def run(
     *,
     rates: LearningRates | None = None,
     noise: GaussianNoise | None = None,
-    values: bool = False,
     keep_best: bool = False,
     maxtime: float = ...,
     observer: Callable[[int, int, int, NDArray[np.float64], float, NDArray[np.float64]], object] | None = None,

@@ -2,7 +2,7 @@
 from libc.math cimport INFINITY, NAN, isnan
 
 from .difference cimport CentralDifference
-from .evaluation cimport fastgd_seconds
+from .evaluation cimport fastgd_is_unwritten, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
 from .noise cimport GaussianNoise
 from .objective cimport GRADIENT, VALUE, Objective
@@ -20,13 +20,13 @@ cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 
 def run(Objective objective not None, CentralDifference difference not None, Rule rule not None,
         Source source not None, Sink sink not None, *, LearningRates rates=None, GaussianNoise noise=None,
-        bint values=False, bint keep_best=False, double maxtime=INFINITY, observer=None,
+        bint keep_best=False, double maxtime=INFINITY, observer=None,
         const unsigned char[::1] watched=None):
     """Minimizes every problem of the source and writes the answers into the sink.
 
     `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
-    the Rule gets. `values` asks for f at every iterate. `observer(problem, nit, nfev, x, f, g)` is called at every
-    iterate of the problems that `watched` marks (all by default); a problem ends when it returns true.
+    the Rule gets. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
+    marks (all by default); a problem ends when it returns true.
     """
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
@@ -34,40 +34,50 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     needs.state_rows = rule.state_rows(source.n_dim)
     needs.bounded = source.bounded
     needs.keep_best = keep_best
-    needs.values = values or rule.needs_values
+    needs.values = rule.needs_values or observer is not None and watched is None
     needs.noise = noise is not None
     lanes.allocate(source.n_dim, min(objective.width, source.n_problems), objective, needs)
     lanes.cost = most_evaluations(lanes, objective)
+    lanes.differences_need_f = lanes.bounded and not objective.has_gradient
+    source.watched = watched
     lanes.least_step = INFINITY if objective.has_gradient else difference.least_step()
     lanes.relative_step = difference.relative_step()
     difference.deadline = fastgd_seconds() + maxtime
+    difference.is_closing = False
     if rates is not None:
         for problem in range(source.n_problems):
             rates.most = max(rates.most, source.maxiter[problem])
     try:
         if objective.needs_gil:
-            descend(lanes, objective, difference, rule, rates, noise, source, sink, observer, watched)
+            descend(lanes, objective, difference, rule, rates, noise, source, sink, observer)
         else:
             with nogil:
-                descend(lanes, objective, difference, rule, rates, noise, source, sink, observer, watched)
+                descend(lanes, objective, difference, rule, rates, noise, source, sink, observer)
     except Exception as error:
         lane = lanes.culprit()
         if lane >= 0:
-            error.add_note(f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
-                           f"{lanes.nit[lane] + 1}")
+            annotate(error, f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
+                            f"{lanes.nit[lane] + 1}")
         raise
+
+
+cdef object annotate(error, note):
+    """Adds a note to an exception, if it takes any: what is raised is the user's own."""
+    try:
+        error.add_note(note)
+    except Exception:
+        pass
 
 
 cdef Py_ssize_t most_evaluations(Lanes lanes, Objective objective) noexcept nogil:
     """How often an iteration, and the last value if it is not known by then, may call the user's function."""
     if objective.has_gradient:
         return objective.gradient_cost + 1
-    return 2 * lanes.n_dim + 1 + (lanes.bounded and not lanes.want_at_iterate & VALUE)
+    return 2 * lanes.n_dim + 1 + lanes.bounded
 
 
 cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, LearningRates rates,
-                 GaussianNoise noise, Source source, Sink sink, object observer,
-                 const unsigned char[::1] watched) except -1 nogil:
+                 GaussianNoise noise, Source source, Sink sink, object observer) except -1 nogil:
     cdef double next_look = 0.0
     turn_over(lanes, rule, source, sink)
     while lanes.live:
@@ -86,7 +96,7 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
         test(lanes)
         if observer is not None:
             with gil:
-                show_iterates(lanes, observer, watched, source.first)
+                show_iterates(lanes, observer, source)
         if rates is not None:
             rates.look_up(lanes)
         lanes.slopes = lanes.g
@@ -148,13 +158,13 @@ cdef void give_up(Lanes lanes, Sink sink) noexcept nogil:
     lanes.live = 0
 
 
-cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched, Py_ssize_t first) except -1:
+cdef int show_iterates(Lanes lanes, observer, Source source) except -1:
     cdef Py_ssize_t i, lane, problem
     cdef double[::1] x
     cdef double[::1] g
     for lane in range(lanes.live):
         problem = lanes.problem[lane]
-        if lanes.phase[lane] == AGAIN or watched is not None and not watched[problem]:
+        if lanes.phase[lane] == AGAIN or source.watched is not None and not source.watched[problem]:
             continue
         point = np.empty(lanes.n_dim)
         gradient = np.empty(lanes.n_dim)
@@ -163,7 +173,7 @@ cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched, 
         for i in range(lanes.n_dim):
             x[i] = lanes.x[i * lanes.capacity + lane]
             g[i] = lanes.g[i * lanes.capacity + lane]
-        if observer(first + problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
+        if observer(source.first + problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
             if lanes.status[lane] == RUNNING:
                 lanes.finish(lane, CALLBACK)
     return 0
@@ -171,24 +181,37 @@ cdef int show_iterates(Lanes lanes, observer, const unsigned char[::1] watched, 
 
 cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference difference, Source source,
                           Sink sink) except -1 nogil:
-    """f at the answers whose run did not need it, in full blocks."""
-    cdef Py_ssize_t i, lane, problem
-    difference.deadline = INFINITY
+    """f at the answers whose run did not need it, in full blocks. If the time is over nobody looks for the problem that
+    raises: the values of its block are left out."""
+    cdef Py_ssize_t problem
+    difference.is_closing = True
     for problem in range(source.next):
-        if (isnan(sink.fun[problem]) and not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
+        if not fastgd_is_unwritten(sink.fun[problem]):
+            continue
+        sink.fun[problem] = NAN
+        if (not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
                 and sink.nfev[problem] < source.maxfev[problem]):  # a start that failed may have used them all
             if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
                 lanes.ask(lanes.live, VALUE)
                 lanes.nit[lanes.live] = sink.nit[problem] - 1  # x is that of this iteration
                 lanes.live += 1
-        if lanes.live == lanes.capacity or lanes.live and problem == source.next - 1:
-            difference.evaluate(lanes, objective)
-            for lane in range(lanes.live):
-                i = lanes.problem[lane]
-                sink.fun[i] = lanes.f_y[lane]
-                sink.nfev[i] += 1
-                sink.status[i] = min(sink.status[i], lanes.fault[lane])
-            lanes.live = 0
+        if lanes.live == lanes.capacity:
+            evaluate_answers(lanes, objective, difference, sink)
+    if lanes.live:
+        evaluate_answers(lanes, objective, difference, sink)
+    return 0
+
+
+cdef int evaluate_answers(Lanes lanes, Objective objective, CentralDifference difference, Sink sink) except -1 nogil:
+    """f at the points in the lanes, which are answers already."""
+    cdef Py_ssize_t lane, problem
+    if not difference.evaluate(lanes, objective):
+        for lane in range(lanes.live):
+            problem = lanes.problem[lane]
+            sink.fun[problem] = lanes.f_y[lane]
+            sink.nfev[problem] += 1
+            sink.status[problem] = min(sink.status[problem], lanes.fault[lane])
+    lanes.live = 0
     return 0
 
 
@@ -221,7 +244,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
             except Exception as error:
                 lane = lanes.culprit()
                 if lane >= 0:
-                    error.add_note(f"fastgd: raised for problem {lanes.problem[lane]}")
+                    annotate(error, f"fastgd: raised for problem {lanes.problem[lane]}")
                 raise
             for lane in range(lanes.live):
                 if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:

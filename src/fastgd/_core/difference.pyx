@@ -157,8 +157,8 @@ cdef void set_pairs(CentralDifference self, Lanes lanes, const double *x, const 
 
 cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
                                     double shifted) noexcept nogil:
-    """Where x + h == x, unless the coordinate is frozen by its bounds."""
-    if not isfinite(x):
+    """Where x + h == x, unless the coordinate is frozen by its bounds; or where x or x + h is not finite."""
+    if not isfinite(shifted):
         note_fault(lanes, lane, NONFINITE)
     elif shifted == x and not (lanes.bounded and lanes.h[at] == 0.0):
         note_fault(lanes, lane, STEP_UNDERFLOW)
@@ -237,6 +237,8 @@ cdef class CentralDifference(Evaluator):
                 at = i * lanes.capacity + lane_of[j]
                 h[j] = step_at(self, x[i * lanes.capacity + j])
                 fit_steps(x[i * lanes.capacity + j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
+                if h[j] == 0.0 and lanes.lower[at] < lanes.upper[at]:
+                    note_fault(lanes, lane_of[j], STEP_UNDERFLOW)
                 if second[j] != -h[j] and not lanes.known_y[lane_of[j]] & VALUE:
                     lanes.want[lane_of[j]] |= VALUE
                 self.step_vanishes |= h[j] != 0.0 and (
@@ -250,6 +252,8 @@ cdef class CentralDifference(Evaluator):
         cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
         cdef Block *block = &lanes.block
         set_pairs(self, lanes, x, lane_of, n)
+        if lanes.width == 1 and lanes.fault[lane_of[0]] == NONFINITE:
+            return 0  # functions of one point are not asked at inf
         block.x = lanes.block_x
         block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
         block.stride = lanes.capacity

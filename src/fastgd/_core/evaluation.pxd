@@ -54,7 +54,9 @@ cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t
 
 
 cdef class Evaluator:
-    cdef public double deadline  # no call to the objective begins after it
+    cdef public double deadline  # no call to the objective begins after it,
+    cdef bint is_closing         # but for the values at the answers, unless it is 0
+    cdef bint time_is_over(self) noexcept nogil
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,

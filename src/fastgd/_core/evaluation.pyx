@@ -217,13 +217,19 @@ cdef class Evaluator:
         with gil:
             raise NotImplementedError("a subclass of Evaluator overrides take_differences")
 
+    cdef bint time_is_over(self) noexcept nogil:
+        if self.is_closing:
+            return self.deadline == 0.0
+        return self.deadline < INFINITY and fastgd_seconds() > self.deadline
+
     cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=NULL) except -1 nogil:
         """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
         cdef Block *block = &lanes.block
         cdef Py_ssize_t column
         cdef int supplied
-        if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
+        if self.time_is_over():
             return 0
+        block.deadline = &self.deadline
         supplied = objective.evaluate(block, want, lanes.block_f, slopes)
         if block.n_failed:
             for column in range(lanes.n_block_columns):

@@ -1,4 +1,4 @@
-from .objective cimport Block, Objective
+from .objective cimport VALUE, Block, Objective
 
 
 cdef enum:
@@ -14,6 +14,7 @@ cdef class Source:
     cdef Py_ssize_t next
     cdef Py_ssize_t first           # the number of its first problem, where these are part of a batch
     cdef bint bounded
+    cdef const unsigned char[::1] watched  # the problems whose iterates somebody looks at, perhaps
     cdef const double[:, :] x0
     cdef const double[:, :] lower
     cdef const double[:, :] upper
@@ -43,7 +44,7 @@ cdef struct Needs:
     Py_ssize_t state_rows   # of the Rule
     bint bounded
     bint keep_best
-    bint values             # f at every iterate
+    bint values             # f at every iterate of all problems
     bint noise              # a second gradient, with noise
 
 
@@ -60,8 +61,9 @@ cdef class Lanes:
     cdef Py_ssize_t width           # how many points a call to the objective may have
     cdef bint bounded
     cdef bint keep_best
-    cdef int want_at_iterate
-    cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it
+    cdef int want_of_all            # at an iterate
+    cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it,
+    cdef bint differences_need_f      # which is one more where the lane does not want f: differences may need it
     cdef double least_step          # of differences: h is about max(least_step, relative_step |x|);
     cdef double relative_step       # infinity if the objective supplies gradients, which then have no rounding error
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
@@ -96,7 +98,8 @@ cdef class Lanes:
     cdef Py_ssize_t *njev
     cdef Py_ssize_t *maxiter
     cdef Py_ssize_t *maxfev
-    cdef Py_ssize_t *want           # a mask of VALUE and GRADIENT at y
+    cdef Py_ssize_t *want_at_iterate  # a mask of VALUE and GRADIENT,
+    cdef Py_ssize_t *want           # and what is wanted at y now
     cdef Py_ssize_t *phase
     cdef Py_ssize_t *known          # a mask of what is known at x,
     cdef Py_ssize_t *known_y        # and at y
@@ -137,12 +140,17 @@ cdef class Lanes:
     cdef void accept_all(self) noexcept nogil
     cdef void exchange_all(self) noexcept nogil
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil
-    cdef void ask_all(self, Py_ssize_t want) noexcept nogil
+    cdef void ask_all(self) noexcept nogil
     cdef void remember_best(self) noexcept nogil
     cdef void project(self) noexcept nogil
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil
     cdef Py_ssize_t culprit(self) noexcept nogil
     cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil
+
+
+cdef inline Py_ssize_t cost_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    """Of an iteration: `cost`, or one less."""
+    return lanes.cost - 1 if lanes.differences_need_f and lanes.want_at_iterate[lane] & VALUE else lanes.cost
 
 
 cdef inline bint leads_inside(Lanes lanes, Py_ssize_t at) noexcept nogil:

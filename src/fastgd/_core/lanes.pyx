@@ -2,12 +2,13 @@
 from libc.math cimport INFINITY, NAN, isfinite, isnan
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from .objective cimport ALIASING, GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
 cdef extern from "rows.h":
+    void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
@@ -84,10 +85,10 @@ cdef class Lanes:
         self.width = max(objective.width, capacity)
         self.bounded = needs.bounded
         self.keep_best = needs.keep_best
-        self.want_at_iterate = VALUE | GRADIENT if needs.values or needs.keep_best else GRADIENT
+        self.want_of_all = VALUE | GRADIENT if needs.values or needs.keep_best else GRADIENT
         self.n_state_rows = needs.state_rows
         self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
-        self.n_counter_rows = 12
+        self.n_counter_rows = 13
         n_bytes = 8.0 * (
             <double>capacity * (self.n_rows + self.n_counter_rows + 7 + n_dim * (
                 1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise
@@ -145,7 +146,8 @@ cdef class Lanes:
         self.known_y = q + 9 * row
         self.fault = q + 10 * row
         self.status = q + 11 * row
-        p = <double *>(q + 12 * row)
+        self.want_at_iterate = q + 12 * row
+        p = <double *>(q + 13 * row)
         # scratch
         self.base = p
         p += rows
@@ -226,27 +228,33 @@ cdef class Lanes:
         self.maxiter[lane] = source.maxiter[problem]
         self.maxfev[lane] = source.maxfev[problem]
         self.tests_steps |= self.xtol[lane] > 0.0 or self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
+        self.want_at_iterate[lane] = self.want_of_all
+        if (self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
+                or source.watched is not None and source.watched[problem]):
+            self.want_at_iterate[lane] |= VALUE
         self.nit[lane] = -1
         self.phase[lane] = AGAIN
         if not finite:
             self.finish(lane, NONFINITE)
-        elif self.cost > self.maxfev[lane]:
+        elif cost_of(self, lane) > self.maxfev[lane]:
             self.finish(lane, MAXFEV)
 
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
         self.status[lane] = status
         self.any_finished = True
+        if self.nit[lane] < 0 and self.known_y[lane] & VALUE:  # x and y are both the start
+            self.f[lane] = self.f_y[lane]
+            self.known[lane] |= VALUE
 
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil:
         """The lane has a new y, and wants to know this there."""
         self.want[lane] = want
         self.known_y[lane] = 0
 
-    cdef void ask_all(self, Py_ssize_t want) noexcept nogil:
-        cdef Py_ssize_t lane
-        for lane in range(self.live):
-            self.want[lane] = want
-            self.known_y[lane] = 0
+    cdef void ask_all(self) noexcept nogil:
+        """All lanes have a new y, which will be an iterate."""
+        memcpy(self.want, self.want_at_iterate, self.live * sizeof(Py_ssize_t))
+        memset(self.known_y, 0, self.live * sizeof(Py_ssize_t))
 
     cdef void end_faulty(self) noexcept nogil:
         """Ends the lanes whose evaluation failed, with their last iterate."""
@@ -319,8 +327,10 @@ cdef class Lanes:
             sink.jac[problem, i] = g[i * self.capacity + lane] if has_gradient else NAN
         if use_best:
             sink.fun[problem] = self.best_f[lane]
+        elif self.known[lane] & VALUE:
+            sink.fun[problem] = self.f[lane]
         else:
-            sink.fun[problem] = self.f[lane] if self.known[lane] & VALUE else NAN
+            fastgd_mark_unwritten(&sink.fun[problem], 1)
         sink.nit[problem] = max(self.nit[lane], 0)
         sink.nfev[problem] = self.nfev[lane]
         sink.njev[problem] = self.njev[lane]

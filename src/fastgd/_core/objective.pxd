@@ -16,7 +16,7 @@ cdef struct Block:
     bint *failed                # (n_points,) set where the user's function failed and the run goes on
     Py_ssize_t n_failed         # how many of them are set
     Py_ssize_t culprit          # the column whose evaluation raised, or -1
-    const double *deadline      # of `fastgd_seconds`: when `evaluate_pairs` has to end; another thread may set it
+    const double *deadline      # by `fastgd_seconds`, of the calls to the user's function; another thread may set it
     Py_ssize_t n_dim
     Py_ssize_t n_points
     Py_ssize_t stride

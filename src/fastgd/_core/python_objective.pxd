@@ -24,7 +24,7 @@ cdef class Pointwise(PythonObjective):
     cdef Py_ssize_t n_arguments
     cdef list batch_slices
     cdef Py_ssize_t problem
-    cdef Py_ssize_t reached      # which of the points of its pairs is evaluated
+    cdef Py_ssize_t reached      # which of the points of its pairs is evaluated; or what has been asked of functions
     cdef int select_problem(self, Py_ssize_t problem) except -1
     cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate)
     cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
@@ -33,15 +33,19 @@ cdef class Pointwise(PythonObjective):
 
 @final
 cdef class Vectorized(PythonObjective):
-    cdef bint lends
+    cdef int tested              # a mask of VALUE and GRADIENT: which of its functions have been called,
+    cdef int trusted             # and did not write into their argument
+    cdef double *some_columns    # of the points, before the last call
     cdef object problems
     cdef tuple batch_columns
     cdef int select_problems(self, Block *block) except -1
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1
-    cdef tuple arguments(self, Block *block)
-    cdef int call(self, Block *block, int want, double *f, double *g) except -1
+    cdef object ask(self, int which, Block *block)
+    cdef tuple ask_for(self, Block *block, int want)
+    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1
+    cdef void copy_some_columns(self, const Block *block, double *columns) noexcept
+    cdef bint has_written(self, const Block *block) noexcept
     cdef int move_points(self, Block *block) except -1
     cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1
-    cdef list find_failing(self, Block *block, int want, double *f, double *g, object points, object problems,
-                           list columns)
+    cdef list find_failing(self, Block *block, int want, object points, object problems, list columns)
     cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1

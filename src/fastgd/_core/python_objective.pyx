@@ -39,6 +39,11 @@ cdef inline double as_value(object result) except? -1.0:
     return PyFloat_AS_DOUBLE(result) if PyFloat_Check(result) else convert_value(result)
 
 
+cdef inline bint differ(double a, double b) noexcept:
+    """Whether they are not the same number, bit for bit but for the sign of 0."""
+    return a != b and not (a != a and b != b)
+
+
 cdef void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, double *g) noexcept:
     cdef Py_ssize_t i
     if want & VALUE:
@@ -132,13 +137,16 @@ cdef class Pointwise(PythonObjective):
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1:
         if self.batch_args:
             self.select_problem(block.problems[0])
+        self.reached = VALUE | GRADIENT
         if self.jac is True:
             value, gradient = split_pair(self.call(self.fun, block.x, -1, 0.0))
             f[0] = self.sign * as_value(value)
             copy_gradients(gradient, self.sign, False, g, block)
             return VALUE | GRADIENT
+        self.reached = VALUE
         if want & VALUE:
             f[0] = self.sign * as_value(self.call(self.fun, block.x, -1, 0.0))
+        self.reached = want
         if want & GRADIENT:
             copy_gradients(self.call(self.jac, block.x, -1, 0.0), self.sign, False, g, block)
         return want
@@ -204,25 +212,31 @@ cdef int note_failure(PythonObjective objective, Block *block, int want, double 
             block.culprit = 0
             raise
         fill_nan(block, 0, VALUE | GRADIENT if self.has_gradient else VALUE, f, g)
-        return VALUE | GRADIENT if self.jac is True else want
+        return VALUE if g == NULL else self.reached
 
 
 @final
 cdef class Vectorized(PythonObjective):
     """A NumPy function of a block of points: `(n_dim, n_points)`, or `(n_points, n_dim)` when `rows` is set.
 
-    The loop writes its points straight into the array that the function gets, which is read-only; a function that
-    wants to write into it is given copies instead.
+    The loop writes its points straight into the array that the function gets, which is read-only. A function that
+    writes into it all the same (BLAS and LAPACK do not look at that flag) is given copies instead: its first call is
+    with one, which shows it.
     """
 
     def __cinit__(self):
         self.owns_points = True
-        self.lends = True
+        self.some_columns = <double *>PyMem_Malloc(3 * self.n_dim * sizeof(double))
+        if self.some_columns == NULL:
+            raise MemoryError
         np.empty(LARGEST_TEMPORARY, dtype=np.uint8)  # freed at once
         cdef Py_ssize_t width = BLOCK_BYTES // (8 * self.n_dim)
         if width < FEW_COLUMNS:
             width = min(2 * width, FEW_COLUMNS)
         self.width = max(width // WIDTH_STEP, 1) * WIDTH_STEP
+
+    def __dealloc__(self):
+        PyMem_Free(self.some_columns)
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
@@ -256,43 +270,86 @@ cdef class Vectorized(PythonObjective):
             self.problems = chosen
         return 0
 
-    cdef tuple arguments(self, Block *block):
-        """What one call gets: the points, on loan or as a copy to write into, and the further arguments."""
-        if self.lends and not self.argument.is_untouched():
-            self.move_points(block)  # the call before has left its mark, perhaps another shape
-        cdef tuple points = self.argument.handed
-        if not self.lends:
-            points = present(self.argument.array.copy(), self.rows, self.unpack)
-        return points + self.args + self.batch_columns if self.batch_args else points + self.args
+    cdef object ask(self, int which, Block *block):
+        """What a function, VALUE or GRADIENT, returns for the points, which it gets on loan or as a copy to write into.
+        """
+        cdef object function = self.jac if which == GRADIENT else self.fun
+        cdef object copy = None
+        cdef tuple points
+        if self.trusted & which:
+            if not self.argument.is_untouched():
+                self.move_points(block)  # the call before has left its mark, perhaps another shape
+            points = self.argument.handed
+        else:
+            copy = self.argument.array.copy()
+            points = present(copy, self.rows, self.unpack)
+        points += self.args
+        result = function(*(points + self.batch_columns if self.batch_args else points))
+        if not self.tested & which:
+            self.tested |= which
+            self.trusted |= which * (copy.tobytes() == self.argument.array.tobytes())
+        return result
 
-    cdef int call(self, Block *block, int want, double *f, double *g) except -1:
-        cdef int supplied = want
+    cdef tuple ask_for(self, Block *block, int want):
+        """What the functions return, unread: of a pair, of the value, of the gradient."""
         if self.batch_args:
             self.select_problems(block)
         if self.jac is True:
-            value, gradient = split_pair(self.fun(*self.arguments(block)))
+            return self.ask(VALUE, block), None, None
+        return (None, self.ask(VALUE, block) if want & VALUE else None,
+                self.ask(GRADIENT, block) if want & GRADIENT else None)
+
+    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1:
+        """Copies it to where it belongs; what has the wrong shape or type is wrong for all problems."""
+        pair, value, gradient = returned
+        if self.jac is True:
+            value, gradient = split_pair(pair)
+            want = VALUE | GRADIENT
+        if want & VALUE:
             copy_values(value, self.sign, f, block.n_points)
+        if want & GRADIENT:
             copy_gradients(gradient, self.sign, self.rows, g, block)
-            supplied = VALUE | GRADIENT
-        else:
-            if want & VALUE:
-                copy_values(self.fun(*self.arguments(block)), self.sign, f, block.n_points)
-            if want & GRADIENT:
-                copy_gradients(self.jac(*self.arguments(block)), self.sign, self.rows, g, block)
-        return supplied
+        return want
 
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1:
+        self.copy_some_columns(block, self.some_columns)
         try:
-            want = self.call(block, want, f, g)
+            returned = self.ask_for(block, want)
         except Exception as error:
-            if not (self.lends and is_about_writing(error)):
+            if self.has_written(block):
+                raise
+            if not (self.trusted and is_about_writing(error)):
                 return self.isolate(block, want, f, g, error)
             self.move_points(block)  # it may have kept the array before it wrote
-            self.lends = False
+            self.trusted = 0
+            self.tested = VALUE | GRADIENT
             return self.evaluate_block(block, want, f, g)
-        if self.lends and not self.argument.is_untouched():
+        if self.has_written(block):
+            raise RuntimeError("the function has written into its argument, which is read-only: it must copy it first")
+        want = self.read(returned, block, want, f, g)
+        if self.trusted and not self.argument.is_untouched():
             self.move_points(block)
         return want
+
+    cdef void copy_some_columns(self, const Block *block, double *columns) noexcept:
+        """The first point of a block, a middle one and the last."""
+        cdef Py_ssize_t i, j
+        cdef const double *row
+        for i in range(block.n_dim):
+            row = block.x + i * block.stride
+            for j in range(3):
+                columns[3 * i + j] = row[(block.n_points - 1) * j // 2]
+
+    cdef bint has_written(self, const Block *block) noexcept:
+        """Whether the last call has changed the points."""
+        cdef Py_ssize_t i, j
+        cdef const double *row
+        for i in range(block.n_dim):
+            row = block.x + i * block.stride
+            for j in range(3):
+                if differ(self.some_columns[3 * i + j], row[(block.n_points - 1) * j // 2]):
+                    return True
+        return False
 
     cdef int move_points(self, Block *block) except -1:
         """Leaves the present array to whoever holds it, and goes on in a new one."""
@@ -313,50 +370,62 @@ cdef class Vectorized(PythonObjective):
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         return (<Evaluation>evaluate_block)(self, block, want, f, g)
 
-    cdef list find_failing(self, Block *block, int want, double *f, double *g, object points, object problems,
-                           list columns):
+    cdef list find_failing(self, Block *block, int want, object points, object problems, list columns):
         """Those of the columns whose points make the function raise, found by halving at the block's own width."""
-        self.load_columns(block, points, problems, np.resize(np.array(columns, dtype=np.intp), block.n_points))
+        if self.record_errors and fastgd_seconds() > block.deadline[0]:
+            return []
+        self.load_columns(block, points, problems,
+                          np.array(columns, dtype=np.intp)[np.arange(block.n_points) % len(columns)])
         try:
-            self.call(block, want, f, g)
+            self.ask_for(block, want)
             return []
         except Exception:
             if len(columns) == 1:
                 return columns
         half = len(columns) // 2
-        found = self.find_failing(block, want, f, g, points, problems, columns[:half])
+        found = self.find_failing(block, want, points, problems, columns[:half])
         if found and not self.record_errors:
             return found  # the lowest problem is named
-        return found + self.find_failing(block, want, f, g, points, problems, columns[half:])
+        return found + self.find_failing(block, want, points, problems, columns[half:])
 
     cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1:
-        """After an error: evaluates what can be evaluated, or raises the error and says which column it was."""
+        """After an error: evaluates what can be evaluated, or raises the error and says which column it was. Returns 0
+        if the time is over."""
         cdef Py_ssize_t column
-        cdef bint lends = self.lends
+        cdef int trusted = self.trusted, tested = self.tested
         self.move_points(block)
-        self.lends = False
+        self.trusted = 0
+        self.tested = VALUE | GRADIENT
         points = self.argument.array.copy()
         problems = np.array([block.problems[column] for column in range(block.n_points)], dtype=np.intp)
         by_problem = np.argsort(problems, kind="stable").tolist()
-        failing = self.find_failing(block, want, f, g, points, problems, by_problem)
+        failing = self.find_failing(block, want, points, problems, by_problem)
         if not self.record_errors:
             block.culprit = failing[0] if failing else -1
             raise error
+        if fastgd_seconds() > block.deadline[0]:
+            self.trusted, self.tested = trusted, tested
+            return 0
         columns = np.arange(block.n_points)
         good = np.setdiff1d(columns, failing)
+        returned = None
         if good.size:
             columns[failing] = good[0]
             self.load_columns(block, points, problems, columns)
             try:
-                want = self.call(block, want, f, g)
+                returned = self.ask_for(block, want)
             except Exception:  # not what it raised before: nothing here can be relied on
                 failing = list(range(block.n_points))
+        if returned is not None:
+            want = self.read(returned, block, want, f, g)
+        elif self.jac is True:
+            want = VALUE | GRADIENT
         for column in failing:
             block.failed[column] = True
             fill_nan(block, column, VALUE | GRADIENT if self.has_gradient else VALUE, f, g)
         block.n_failed = len(failing)
         self.load_columns(block, points, problems, np.arange(block.n_points))
-        self.lends = lends
+        self.trusted, self.tested = trusted, tested
         return want
 
 

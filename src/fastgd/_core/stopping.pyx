@@ -3,7 +3,7 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport AGAIN, Lanes, leads_inside
+from .lanes cimport AGAIN, Lanes, cost_of, leads_inside
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
@@ -115,7 +115,7 @@ cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
         return FTARGET
     if lanes.nit[lane] >= lanes.maxiter[lane]:
         return MAXITER
-    if lanes.nfev[lane] + lanes.cost > lanes.maxfev[lane]:
+    if lanes.nfev[lane] + cost_of(lanes, lane) > lanes.maxfev[lane]:
         return MAXFEV
     return RUNNING
 
@@ -129,7 +129,7 @@ cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 cdef bint search_is_over_budget(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """Between iterates: whether maxfev has no room for what is wanted and the gradient that may have to follow."""
     cdef bint knows_value = not lanes.want[lane] & VALUE
-    return lanes.nfev[lane] + lanes.cost - knows_value > lanes.maxfev[lane]
+    return lanes.nfev[lane] + cost_of(lanes, lane) - knows_value > lanes.maxfev[lane]
 
 
 cdef void test(Lanes lanes) noexcept nogil:

@@ -77,7 +77,7 @@ cdef class Rule:
 
     cdef void start(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """A problem has come into a lane, with y at x0: sets its state, and what it wants to know there."""
-        lanes.ask(lane, lanes.want_at_iterate)
+        lanes.ask(lane, lanes.want_at_iterate[lane])
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
         """What the lanes wanted has been evaluated (or its fault noted): decides which y are iterates now."""
@@ -121,7 +121,7 @@ cdef class FixedForm(Rule):
         self.prepare(lanes)
         for i in range(lanes.n_dim):
             self.step(lanes, i)
-        lanes.ask_all(lanes.want_at_iterate)
+        lanes.ask_all()
 
     cdef void prepare(self, Lanes lanes) noexcept nogil:
         """Sets the rows that have a number for every lane."""
