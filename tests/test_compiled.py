@@ -20,6 +20,8 @@ import fastgd
 from fastgd import Status, compiled, gradient, maximize, minimize
 from fastgd._compiled import SIGNATURES, CompiledFunction, recognize
 
+from .problems import bits
+
 POINT, POINT_WITH_DATA, BLOCK, PAIR = SIGNATURES
 CENTER = 1.5  # of the valley, unless user data or params say otherwise
 
@@ -757,6 +759,38 @@ def test_status_is_an_exception_of_that_problem(library, name, jac):
     expected = minimize(library.block if jac is None else library.pair, STARTS, jac=jac)
     for field in FIELDS:
         np.testing.assert_array_equal(result[field][others], expected[field][others])
+
+
+def writing_callback(first):
+    """A point function that uses its argument as scratch from its call number `first` on."""
+    n_calls = 0
+
+    @ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c_double))
+    def fun(n, x):
+        nonlocal n_calls
+        n_calls += 1
+        total = sum((x[i] - i) * (x[i] - i) for i in range(n))
+        for i in range(n * (n_calls > first)):
+            x[i] -= 1.0
+        return total
+
+    return fun
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "adam", "learning_rate": 0.1}, {"bounds": (-1, 2)}], ids=str)
+def test_point_function_that_writes_into_its_argument(options):
+    """It may: the signature that SciPy has does not forbid it."""
+    x0 = np.linspace(-1, 1, 12).reshape(4, 3)
+    honest = writing_callback(10**9)
+    result, expected = (minimize(fun, x0, maxiter=30, **options) for fun in (writing_callback(0), honest))
+    assert bits(result) == bits(expected)
+    assert np.array_equal(gradient(writing_callback(0), x0), gradient(honest, x0))
+
+
+def test_point_function_that_begins_to_write_into_its_argument():
+    """What it has written into would have been used again."""
+    with pytest.raises(RuntimeError, match="has written into its argument"):
+        minimize(writing_callback(50), np.ones((20, 3)))
 
 
 @pytest.mark.parametrize(("name", "jac"), [("forgetful", None), ("forgetful_pair", True)])

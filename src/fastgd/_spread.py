@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._core.python_objective import OutOfTimeError
 from ._core.returned import convert_value
 from ._inputs import Points, as_batch_args
 from .difference import Difference
@@ -76,6 +77,7 @@ class Spread:
         self.n_calls = np.zeros(plan.points.n_problems, dtype=np.intp)
         self.ended = {}  # by problem: the status of those that the loop takes for NONFINITE
         self.strayed = set()  # problems that were at a point that is not finite, where no function is called
+        self.cut_short = set()  # those of the block in which the time ran out: the loop does not count its calls
         self.failed = {}  # outcomes of the block where the function raised: the loop asks which point it was
         self.traceback = None
 
@@ -91,7 +93,7 @@ class Spread:
             points = Points(points.rows, (1,))
         plan.but(fun=self, args=(), vectorized=True, unpack=False, batch_args=(numbers,), points=points).solve(
             answers, self.deadline - time.time(), observer)
-        for problem in self.strayed.union(self.ended):
+        for problem in self.strayed.union(self.ended, self.cut_short):
             answers["nfev"][problem] = self.n_calls[problem]
         for problem in self.strayed:
             answers["njev"][problem] -= 1
@@ -115,6 +117,9 @@ class Spread:
             if not self.failed:
                 self.failed, self.traceback = outcomes, error.__traceback__
             raise error.with_traceback(self.traceback)
+        if any(outcomes[key].status == Status.MAXTIME for key in columns):
+            self.cut_short.update(problem for problem, _ in columns)
+            raise OutOfTimeError
         return np.array([outcomes[key].value for key in keys])
 
     def outcomes(self, block, columns):
@@ -135,7 +140,7 @@ class Spread:
                 continue
             if outcome.status is None:
                 self.n_calls[problem] += 1
-            else:
+            elif outcome.status != Status.MAXTIME:
                 self.ended[problem] = outcome.status
         return {key: found.get(key) or Outcome() for key in keys}
 

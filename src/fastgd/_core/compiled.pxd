@@ -23,6 +23,11 @@ cdef class CompiledPoint(Objective):
     cdef object owner
     cdef double sign
     cdef double *point
+    cdef bint is_tested      # whether it writes into its argument,
+    cdef bint writes         # and that it does
+    cdef double value_at(self, double *x, Py_ssize_t n_dim) noexcept nogil
+    cdef double value_at_copy(self, const double *x, Py_ssize_t n_dim) noexcept nogil
+    cdef Py_ssize_t evaluate_pairs_at_copies(self, Block *block, double *first, double *second) noexcept nogil
 
 
 cdef class CompiledBlock(Objective):

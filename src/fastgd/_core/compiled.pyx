@@ -24,7 +24,10 @@ cdef void change_sign(double *row, Py_ssize_t n) noexcept nogil:
 
 @final
 cdef class CompiledPoint(Objective):
-    """A C function of one point, at an address; `owner` is kept alive, because the function may be its."""
+    """A C function of one point, at an address; `owner` is kept alive, because the function may be its.
+
+    If it does not write into its argument, it gets a point that is used again: its first calls, with copies, show that.
+    """
 
     def __cinit__(self, uintptr_t address, bint has_user_data, uintptr_t user_data, owner, Py_ssize_t n_dim,
                   bint maximize=False):
@@ -49,11 +52,34 @@ cdef class CompiledPoint(Objective):
         for j in range(block.n_points):
             for i in range(block.n_dim):
                 self.point[i] = block.x[i * block.stride + j]
-            if self.function_with_data != NULL:
-                f[j] = self.sign * self.function_with_data(<int>block.n_dim, self.point, self.user_data)
-            else:
-                f[j] = self.sign * self.function(<int>block.n_dim, self.point)
+            f[j] = self.value_at(self.point, block.n_dim)
         return VALUE
+
+    cdef double value_at(self, double *x, Py_ssize_t n_dim) noexcept nogil:
+        if self.function_with_data != NULL:
+            return self.sign * self.function_with_data(<int>n_dim, x, self.user_data)
+        return self.sign * self.function(<int>n_dim, x)
+
+    cdef double value_at_copy(self, const double *x, Py_ssize_t n_dim) noexcept nogil:
+        cdef double value
+        memcpy(self.point, x, n_dim * sizeof(double))
+        value = self.value_at(self.point, n_dim)
+        self.writes |= memcmp(self.point, x, n_dim * sizeof(double)) != 0
+        return value
+
+    cdef Py_ssize_t evaluate_pairs_at_copies(self, Block *block, double *first, double *second) noexcept nogil:
+        cdef Py_ssize_t i, at = 0
+        cdef double middle
+        for i in range(block.n_dim):
+            middle = block.x[i]
+            block.x[i] = first[at]
+            first[at] = self.value_at_copy(block.x, block.n_dim)
+            block.x[i] = second[at]
+            second[at] = self.value_at_copy(block.x, block.n_dim)
+            block.x[i] = middle
+            at += block.stride
+        self.is_tested = True
+        return 2 * block.n_dim
 
     cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
         cdef Py_ssize_t i, at = 0, n_dim = block.n_dim
@@ -62,6 +88,9 @@ cdef class CompiledPoint(Objective):
         cdef void *user_data = self.user_data
         cdef PointFunction function = self.function
         cdef PointFunctionWithData function_with_data = self.function_with_data
+        if self.writes or not self.is_tested:
+            return self.evaluate_pairs_at_copies(block, first, second)
+        memcpy(self.point, x, n_dim * sizeof(double))
         for i in range(n_dim):
             middle = x[i]
             x[i] = first[at]
@@ -75,6 +104,11 @@ cdef class CompiledPoint(Objective):
                 second[at] = sign * function(<int>n_dim, x)
             x[i] = middle
             at += block.stride
+        if memcmp(self.point, x, n_dim * sizeof(double)):
+            block.culprit = 0
+            with gil:
+                raise RuntimeError("the compiled function has written into its argument, after it had not at first: it "
+                                   "must copy it")
         return 2 * n_dim
 
 

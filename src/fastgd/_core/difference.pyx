@@ -133,13 +133,14 @@ cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
 
 
-cdef void set_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+cdef bint set_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                     Py_ssize_t n) noexcept nogil:
-    """Both coordinates of every pair of n points, in the rows that get the values there."""
+    """Both coordinates of every pair of n points, in the rows that get the values there; false if some may not have
+    moved."""
     cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
     cdef double *first = lanes.pair_first
     cdef double *second = lanes.pair_second
-    cdef bint moved
+    cdef bint moved, all_moved = True
     while at < lanes.n_dim * lanes.capacity:
         if lanes.bounded:
             fastgd_add(first + at, x + at, lanes.h + at, length)
@@ -152,7 +153,9 @@ cdef void set_pairs(CentralDifference self, Lanes lanes, const double *x, const 
             for j in range(at, at + length):
                 note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], first[j])
                 note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], second[j])
+        all_moved &= moved
         at += max(length, lanes.capacity)
+    return all_moved
 
 
 cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
@@ -251,9 +254,10 @@ cdef class CentralDifference(Evaluator):
         """`evaluate_stencil` for an objective of one point: every lane's point is gathered once."""
         cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
         cdef Block *block = &lanes.block
-        set_pairs(self, lanes, x, lane_of, n)
-        if lanes.width == 1 and lanes.fault[lane_of[0]] == NONFINITE:
-            return 0  # functions of one point are not asked at inf
+        if (not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1
+                and not (may_be_asked(lanes, lanes.pair_first, lane_of[0])
+                         and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
+            return 0
         block.x = lanes.block_x
         block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
         block.stride = lanes.capacity

@@ -6,6 +6,8 @@ from typing_extensions import disjoint_base
 
 from .objective import Objective
 
+class OutOfTimeError(Exception): ...
+
 @disjoint_base
 class PythonObjective(Objective):
     def __new__(
