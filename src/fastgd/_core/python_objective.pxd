@@ -47,5 +47,5 @@ cdef class Vectorized(PythonObjective):
     cdef bint has_written(self, const Block *block) noexcept
     cdef int move_points(self, Block *block) except -1
     cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1
-    cdef list find_failing(self, Block *block, int want, object points, object problems, list columns)
+    cdef list find_failing(self, Block *block, int want, object points, object problems, list groups)
     cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1

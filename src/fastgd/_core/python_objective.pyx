@@ -366,9 +366,11 @@ cdef class Vectorized(PythonObjective):
         return 0
 
     cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1:
-        """Makes the block consist of the given columns of (n_dim, n) points."""
-        cdef double[:, ::1] chosen = np.ascontiguousarray(points[:, columns])
-        cdef Py_ssize_t[::1] numbers = problems[columns]
+        """Makes the block consist of the given columns of (n_dim, n) points, and copies of the first."""
+        chosen_columns = np.full(block.n_points, columns[0])
+        chosen_columns[:len(columns)] = columns
+        cdef double[:, ::1] chosen = points.take(chosen_columns, axis=1)
+        cdef Py_ssize_t[::1] numbers = problems.take(chosen_columns)
         memcpy(block.x, &chosen[0, 0], block.n_dim * block.n_points * sizeof(double))
         memcpy(<void *>block.problems, &numbers[0], block.n_points * sizeof(Py_ssize_t))
         return 0
@@ -376,23 +378,23 @@ cdef class Vectorized(PythonObjective):
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         return (<Evaluation>evaluate_block)(self, block, want, f, g)
 
-    cdef list find_failing(self, Block *block, int want, object points, object problems, list columns):
-        """Those of the columns whose points make the function raise, found by halving at the block's own width."""
+    cdef list find_failing(self, Block *block, int want, object points, object problems, list groups):
+        """Those of the groups of columns, one for each problem, whose points make the function raise, found by halving
+        at the block's own width."""
         if self.record_errors and fastgd_seconds() > block.deadline[0]:
             return []
-        self.load_columns(block, points, problems,
-                          np.array(columns, dtype=np.intp)[np.arange(block.n_points) % len(columns)])
+        self.load_columns(block, points, problems, np.concatenate(groups))
         try:
             self.ask_for(block, want)
             return []
         except Exception:
-            if len(columns) == 1:
-                return columns
-        half = len(columns) // 2
-        found = self.find_failing(block, want, points, problems, columns[:half])
+            if len(groups) == 1:
+                return groups
+        half = len(groups) // 2
+        found = self.find_failing(block, want, points, problems, groups[:half])
         if found and not self.record_errors:
             return found  # the lowest problem is named
-        return found + self.find_failing(block, want, points, problems, columns[half:])
+        return found + self.find_failing(block, want, points, problems, groups[half:])
 
     cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1:
         """After an error: evaluates what can be evaluated, or raises the error and says which column it was. Returns 0
@@ -404,14 +406,16 @@ cdef class Vectorized(PythonObjective):
         self.tested = VALUE | GRADIENT
         points = self.argument.array.copy()
         problems = np.array([block.problems[column] for column in range(block.n_points)], dtype=np.intp)
-        by_problem = np.argsort(problems, kind="stable").tolist()
-        failing = self.find_failing(block, want, points, problems, by_problem)
+        by_problem = np.argsort(problems, kind="stable")
+        groups = np.split(by_problem, 1 + np.flatnonzero(np.diff(problems[by_problem])))
+        groups = self.find_failing(block, want, points, problems, groups)
         if not self.record_errors:
-            block.culprit = failing[0] if failing else -1
+            block.culprit = groups[0][0] if groups else -1
             raise error
         if fastgd_seconds() > block.deadline[0]:
             self.trusted, self.tested = trusted, tested
             return 0
+        failing = np.concatenate([np.empty(0, np.intp), *groups])
         columns = np.arange(block.n_points)
         good = np.setdiff1d(columns, failing)
         returned = None
@@ -421,7 +425,7 @@ cdef class Vectorized(PythonObjective):
             try:
                 returned = self.ask_for(block, want)
             except Exception:  # not what it raised before: nothing here can be relied on
-                failing = list(range(block.n_points))
+                failing = np.arange(block.n_points)
         if returned is not None:
             want = self.read(returned, block, want, f, g)
         elif self.jac is True:
