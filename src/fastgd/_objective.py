@@ -113,6 +113,6 @@ def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, 
         if unpack:
             raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
     kind = Vectorized if vectorized else Pointwise
-    unpack = as_flag(unpack, "unpack") or not points.shape
+    unpack = unpack is not False and as_flag(unpack, "unpack") or not points.shape
     return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, maximize, record_errors,
                 vectorized == "rows")
