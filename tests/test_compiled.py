@@ -706,7 +706,7 @@ def test_point_function_gets_no_batch_args(library):
 
 
 def test_batch_args_that_are_not_the_batch(library):
-    with pytest.raises(ValueError, match=r"expected \(70, '...'\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"expected \(70, ...\), got \(3,\)"):
         minimize(library.block, STARTS, batch_args=(np.ones(3),))
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -965,3 +966,27 @@ def test_objective_that_sleeps(kind):
     assert begun[0]
     assert np.array_equal(begun, ~np.isnan(np.atleast_1d(result.fun)))
     assert np.array_equal(np.atleast_2d(result.x)[~begun], np.atleast_2d(x0)[~begun])
+
+
+@pytest.mark.parametrize(("options", "advice"), [
+    ({"lr": 0.1}, "'learning_rate'"), ({"tol": 1e-3}, "'gtol'"), ({"seed": 1}, "'rng'"), ({"n_jobs": 2}, "'workers'"),
+    ({"method": "SGD"}, "'gd'"), ({"max_iter": 3}, "'maxiter'")], ids=str)
+def test_names_of_other_libraries(options, advice):
+    with pytest.raises((TypeError, ValueError), match=f"did you mean {advice}"):
+        minimize(valleys, [1.0, 1.0], **options)
+
+
+@pytest.mark.parametrize(("run", "advice"), [
+    (lambda: minimize(lambda x: (x - 3) ** 2, np.zeros(5)), r"x0 of shape \(5, 1\)"),
+    (lambda: minimize(valleys, [0.0, 0.0], bounds=[(0, 1), (0, 1)]), r"tuple\(zip\(\*pairs\)\)"),
+    (lambda: minimize("module.function", [0.0]), "package.module:name"),
+    (lambda: minimize(valleys, [0.0], workers=SimpleNamespace(map=map)), "pass its map"),
+    (lambda: minimize(valleys, [[0.0]], out={"x": np.broadcast_to(0.0, (1, 1))}), "read-only"),
+    (lambda: minimize(valleys, [[0.0, 1.0]] * 3, out={"x": np.zeros((2, 3)).T}), "not C-contiguous"),
+    (lambda: minimize(valleys, [0.0], checkpoint="/no such folder/run.npz"), "no folder for the checkpoint"),
+    (lambda: minimize(valleys, [0.0], method=fastgd.methods.Adam), "the class Adam"),
+], ids=range(8))
+def test_advice(run, advice):
+    """What somebody who knows other libraries may try first is refused with what to do instead."""
+    with pytest.raises((TypeError, ValueError, FileNotFoundError), match=advice):
+        run()

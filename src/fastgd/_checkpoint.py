@@ -81,7 +81,7 @@ class Checkpoint:
                 raise CheckpointError(f"{self.name} is not a checkpoint of fastgd: {error}") from error
         if not is_ours:
             raise ValueError(f"{self.name} is the checkpoint of another run: x0, the data, the function, the method, "
-                             "the chunk size or an option differs")
+                             "the chunk size or an option differs; delete it or name another file to begin anew")
 
     def add(self, chunk, answers):
         """A chunk is done, unless the time ran out."""
@@ -117,6 +117,8 @@ class Checkpoint:
 
     def temporary_file(self):
         folder, name = os.path.split(self.path)
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"there is no folder for the checkpoint {self.name}")
         return tempfile.mkstemp(prefix=f".{name}.", dir=folder)
 
 

@@ -50,7 +50,7 @@ class Job:
             self.checkpoint = Checkpoint(checkpoint, plan, size)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
         if progress is not False:
-            self.progress = as_progress(progress, n_problems)
+            self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)
         if checkpoint is not None and self.checkpoint.done.any():
             self.show(self.checkpoint.done)
 

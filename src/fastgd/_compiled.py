@@ -179,8 +179,9 @@ def reader_of(thing):
 def form_of(signature, pointer):
     """The form and whether the function gets user data, or a ValueError that lists what is accepted."""
     if signature is None:
-        raise ValueError(f"the {type(pointer).__name__} does not say how to call the C function: pass "
-                         f"fastgd.compiled(pointer, signature=...) with one of {accepted()}")
+        raise ValueError(f"the {type(pointer).__name__} does not say how to call the C function: set the restype and "
+                         "argtypes of a ctypes function, or pass fastgd.compiled(pointer, signature=...) with one of "
+                         f"{accepted()}")
     form = SPELLINGS.get(signature)
     if form is None:
         types = parse(signature)

@@ -38,7 +38,9 @@ def as_crew(workers):
         return OnExecutor(workers)
     if callable(workers):
         return OnMap(workers)
-    raise TypeError(f"workers must be an integer, an Executor or a map-like callable, got {type(workers).__name__}")
+    hint = " (pass its map)" if callable(getattr(workers, "map", None)) else ""
+    raise TypeError("workers must be an integer, an Executor or a map-like callable, got "
+                    f"{type(workers).__name__}{hint}")
 
 
 def is_of_threads(executor):

@@ -168,7 +168,8 @@ def as_bounds(bounds, points, name):
         bounds = (bounds.lb, bounds.ub)
     if not isinstance(bounds, tuple) or len(bounds) != 2:  # a list may be one of (low, high) pairs
         raise ValueError("bounds must be a tuple (lower, upper), each broadcastable to the shape of "
-                         f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__}")
+                         f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__} (from pairs make it by "
+                         "tuple(zip(*pairs)))")
     lower, upper = (
         one_bound(-np.inf if bounds[0] is None else bounds[0], "lower", points, name),
         one_bound(np.inf if bounds[1] is None else bounds[1], "upper", points, name),
@@ -207,8 +208,9 @@ def as_batch_args(batch_args, points):
             raise TypeError(f"batch_args[{number}] must not be a masked array")
         array = np.asarray(values)
         if array.shape[: len(points.batch_shape)] != points.batch_shape:
-            raise ValueError(f"the leading axes of batch_args[{number}] must be the batch: expected "
-                             f"{(*points.batch_shape, '...')}, got {array.shape}")
+            expected = "".join(f"{length}, " for length in points.batch_shape)
+            raise ValueError(f"the leading axes of batch_args[{number}] must be the batch: expected ({expected}...), "
+                             f"got {array.shape}")
         array = array.reshape(points.n_problems, *array.shape[len(points.batch_shape):]).view()
         array.flags.writeable = False
         arrays.append(array)
@@ -230,8 +232,10 @@ def as_out(out, points):
         if not isinstance(array, np.ndarray):
             raise TypeError(f"out[{name!r}] must be an array, got {type(array).__name__}")
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous or not array.flags.writeable:
+            order = "" if array.flags.c_contiguous else ", not C-contiguous"
             raise ValueError(f"out[{name!r}] must be a writeable C-contiguous array of shape {shape} and dtype "
-                             f"{np.dtype(dtype)}, got shape {array.shape} and dtype {array.dtype}")
+                             f"{np.dtype(dtype)}, got shape {array.shape} and dtype {array.dtype}{order}"
+                             f"{'' if array.flags.writeable else ', read-only'}")
         answers[name] = array.reshape(-1, *points.rows.shape[1:]) if array.ndim == len(points.shape) else array.ravel()
     return answers
 
@@ -265,7 +269,14 @@ def as_choice(value, name, choices):
     return value
 
 
+# What other libraries call it.
+ALIASES = {"lr": "learning_rate", "tol": "gtol", "tolerance": "gtol", "seed": "rng", "random_state": "rng",
+           "n_jobs": "workers", "eps": "jac", "sgd": "gd"}
+
+
 def did_you_mean(word, choices):
+    if ALIASES.get(str(word).lower()) in choices:
+        return f"; did you mean {ALIASES[str(word).lower()]!r}?"
     import difflib  # only where something went wrong: it takes a tenth of the time to import fastgd
 
     close = difflib.get_close_matches(str(word), list(map(str, choices)), n=1)

@@ -43,8 +43,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
         can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
-        Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image. A
-        large array is read while the run goes on: it must not change meanwhile.
+        Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image; B
+        problems of one variable are (B, 1). A large array is read while the run goes on: it must not change meanwhile.
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
     method : str or an instance of a class in `fastgd.methods`, default "gd"
@@ -54,12 +54,13 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Overrides that of the method. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
         is called once for each k of the run, some ahead of need, but none beyond `maxiter`; an array has a rate for
         every problem.
-    jac : None, "3-point", Difference, callable or True
+    jac : None, "3-point", Difference, callable, True or "exact"
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
         ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. That of a
         compiled function is one, too. For a function made by `jit` "exact" are derivatives of its operations.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
-        Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside.
+        Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside. Pairs
+        (low, high) become that by ``tuple(zip(*pairs))``. x0 must be inside; ``numpy.clip`` moves it there.
     vectorized : bool or "rows", default False
         Whether `fun` (and `jac`) take many points in a call: X of shape (n_dim, n_points), or (n_points, n_dim) with
         "rows". X may be read-only and may contain points twice. A function whose values depend on the number of
@@ -104,8 +105,10 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         number of problems, and not on `workers`.
     checkpoint : str or path, optional
         A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
-        that finds it goes on from there; chunks that `maxtime` has cut off begin again. The data of functions and
-        objects are compared with those of that call, and the code of functions is not. Noise needs `rng` then.
+        that finds it goes on from there; chunks that `maxtime` has cut off begin again. All arguments are compared with
+        those of that call, and so are the numbers and arrays that functions and objects hold; the code of functions,
+        their global variables, and lists, dictionaries and sets around them are not: delete the file when you change
+        those. Problems from the file have no trace. Noise needs `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") in which the result's fields are
         to be, such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
@@ -116,8 +119,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Called after every iteration of every problem, as in SciPy: ``callback(intermediate_result)``, by that name,
         with fields x, fun, jac, nit, nfev and problem; otherwise ``callback(x)``. StopIteration ends the problem.
     trace : int or (int, problems), default 0 (off)
-        Record every k-th iteration: of all problems (at most 1,000), or of those named by their indices. Very long
-        paths are thinned.
+        Record the iterations 0, k, 2k and so on: of all problems (at most 1,000), or of those named by their indices.
+        Very long paths are thinned.
     progress : bool or callable, default False
         Show the number of problems done and the share of them that converged, by tqdm if that is installed. A function
         is called with (done, total) after every chunk.

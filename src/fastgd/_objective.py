@@ -24,7 +24,8 @@ def split_jac(jac):
         as_choice(jac, "jac", ("3-point", "exact"))
         return None if jac == "3-point" else jac, CentralDifference()
     if jac is not True and not callable(jac) and recognize(jac) is None:
-        raise TypeError(f"jac must be '3-point', a fastgd.Difference, a function or True; got {type(jac).__name__}")
+        raise TypeError("jac must be None, '3-point', 'exact', a fastgd.Difference, a function or True; got "
+                        f"{type(jac).__name__}")
     return jac, CentralDifference()
 
 
@@ -63,7 +64,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
                                    record_errors), difference, ()
     fun = resolved(fun)
     if is_jitted(fun):
-        refuse_options("jitted function, whose options are those of fastgd.jit", {
+        refuse_options("jitted function (fastgd.jit has these options)", {
             "vectorized": vectorized,
             "unpack": unpack,
         })
@@ -96,7 +97,8 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
         objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
                                         record_errors)
     else:
-        raise TypeError(f"fun must be callable, got {type(fun).__name__}")
+        name = f" {fun!r}, which is not of the form 'package.module:name'" if isinstance(fun, str) else ""
+        raise TypeError(f"fun must be callable, got {type(fun).__name__}{name}")
     return objective, difference, functions
 
 
@@ -113,6 +115,6 @@ def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, 
         if unpack:
             raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
     kind = Vectorized if vectorized else Pointwise
-    unpack = unpack is not False and as_flag(unpack, "unpack") or not points.shape
+    unpack = (unpack is not False and as_flag(unpack, "unpack")) or not points.shape
     return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, maximize, record_errors,
                 vectorized == "rows")

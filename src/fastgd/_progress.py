@@ -6,14 +6,14 @@ from time import monotonic
 SECONDS_BETWEEN_LINES = 1.0
 
 
-def as_progress(progress, n_problems):
-    """What shows the progress."""
+def as_progress(progress, n_problems, n_done):
+    """What shows the progress of a run that begins with so many problems done."""
     if progress is True:
         try:
             from tqdm.auto import tqdm  # type: ignore[import-untyped, import-not-found]
         except ImportError:
             return Line()
-        return Bar(tqdm(total=n_problems, unit=" problems"))
+        return Bar(tqdm(total=n_problems, initial=n_done, unit=" problems"))
     if not callable(progress):
         raise TypeError(f"progress must be True, False or a function (done, total), got {type(progress).__name__}")
     return Call(progress)

@@ -236,7 +236,8 @@ class Adam(Method):
     Parameters
     ----------
     learning_rate : float, schedule or callable, default 0.001
-        In units of x: about the size of a step.
+        In units of x: about the size of a step. With the default, and that of `maxiter`, a coordinate moves by about 1
+        in all.
     beta1 : float, default 0.9, below 1
         The share of the past in the mean of the gradient.
     beta2 : float, default 0.999, below 1

@@ -28,7 +28,8 @@ cpdef double convert_value(object result) except? -1.0:
         return float(result)
     array = as_numbers(result, "fun")
     if array.size != 1:
-        raise ValueError(f"fun must return one number for one point, got an array of shape {array.shape}")
+        hint = f"; problems of one variable each start at an x0 of shape ({array.size}, 1)" if array.ndim == 1 else ""
+        raise ValueError(f"fun must return one number for one point, got an array of shape {array.shape}{hint}")
     return array.item()
 
 
