@@ -615,3 +615,10 @@ def test_killed_while_saving(tmp_path):
                       progress=lambda *numbers: seen.append(numbers))
     assert seen[0][0] >= done
     assert bits(result) == bits(minimize(valley, starts(400)))
+
+
+def test_checkpoint_has_the_mode_of_a_file(tmp_path):
+    """That of any other that the user writes, so that others may read it who may read those."""
+    (tmp_path / "other").write_text("")
+    minimize(lambda x: x[0] ** 2, [[1.0], [2.0]], checkpoint=tmp_path / "run.npz")
+    assert (tmp_path / "run.npz").stat().st_mode == (tmp_path / "other").stat().st_mode

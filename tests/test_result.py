@@ -220,3 +220,10 @@ def test_trace_of_a_result():
 def test_empty_batch_can_be_sliced():
     empty = minimize(lambda x: x[0], np.zeros((0, 2)))[:]
     assert (empty.x.shape, empty.fun.shape) == ((0, 2), (0,))
+
+
+def test_long_arrays_stand_below_each_other():
+    result = minimize(lambda x: ((x - np.pi) ** 2).sum(), np.zeros(31))
+    lines = repr(result).split("\n")
+    jac = next(number for number, line in enumerate(lines) if line.startswith("    jac: "))
+    assert lines[jac + 1].startswith(" " * 9 + " -")

@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import os
-import tempfile
 import types
 import zipfile
 from math import prod
@@ -119,7 +118,9 @@ class Checkpoint:
         folder, name = os.path.split(self.path)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no folder for the checkpoint {self.name}")
-        return tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+        temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        return os.open(temporary, flags, 0o666), temporary  # less what the user's umask takes away
 
 
 def pieces(values):

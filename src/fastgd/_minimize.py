@@ -206,6 +206,9 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__kwdefaults__, **options})
 
 
+maximize.__signature__ = minimize.__signature__  # for who asks what it takes
+
+
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
            out, **options):
     points = as_points(x0, "x0", large_as_it_is=True)

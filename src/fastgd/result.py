@@ -166,7 +166,8 @@ class Result(Record):
         lines = self._describe_single() if self.is_single else self._describe_batch()
         width = max(map(len, lines))
         with np.printoptions(threshold=12, edgeitems=3, linewidth=100):
-            return "\n".join(f"{name:>{width}}: {value}" for name, value in lines.items())
+            return "\n".join(f"{name:>{width}}: {value}".replace("\n", "\n" + " " * (width + 2))
+                             for name, value in lines.items())
 
     def _describe_single(self):
         return {
