@@ -206,7 +206,7 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__kwdefaults__, **options})
 
 
-maximize.__signature__ = minimize.__signature__  # for who asks what it takes
+maximize.__signature__ = minimize.__signature__  # type: ignore[attr-defined]
 
 
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
