@@ -206,9 +206,6 @@ def maximize(fun, x0, args=(), **options):
     return _solve(fun, x0, args, True, **{**minimize.__kwdefaults__, **options})
 
 
-maximize.__signature__ = minimize.__signature__  # type: ignore[attr-defined]
-
-
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
            out, **options):
     points = as_points(x0, "x0", large_as_it_is=True)
