@@ -7,30 +7,32 @@ import warnings
 import numba  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
-from . import watched
+from . import unrolled, watched
 
-# Longer tuples take seconds to compile.
-LONGEST_TUPLE = 16
+# Longer tuples take seconds to compile; if all indices are known it is the formulas that do.
+LONGEST_TUPLE, LONGEST_UNROLLED = 16, 24
 KERNEL = numba.types.int32(*[numba.types.intp] * 4, *[numba.types.CPointer(numba.types.float64)] * 3,
                            numba.types.voidptr)
 
 
 def forms(calling, n_dim):
-    """How the function may get its points. A tuple is not faster, but can be unpacked: ``a, b = x``."""
+    """How the function may get its points, the fastest one first. Tuples can also be unpacked: ``a, b = x``."""
     if calling.vectorized:
         return ("a block",)
     if calling.unpack:
         return ("a tuple",)
-    return ("an array", "a tuple") if n_dim <= LONGEST_TUPLE else ("an array",)
+    return (*(["an unrolled tuple"] if n_dim <= LONGEST_UNROLLED else []), "an array",
+            *(["a tuple"] if n_dim <= LONGEST_TUPLE else []))
 
 
 def kernel(calling, form, n_dim, shapes, dtypes):
     """A C function with the signature of a block's values."""
-    require_no_handlers(calling.fun)
+    require_code_of_kernels(calling.fun)
     if any(np.dtype(dtype) == bool for dtype in dtypes):
         raise TypeError("NumPy calculates with truth values in another way than numba")
     source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes, dtypes)
-    function = numba.njit(error_model="numpy", boundscheck=True)(calling.fun)
+    fun = unrolled.of_tuples(calling.fun, n_dim) if form == "an unrolled tuple" else calling.fun
+    function = numba.njit(error_model="numpy", boundscheck=True, forceinline="tuple" in form)(fun)
     names = {"function": function, "np": np, "carray": numba.carray}
     names |= {f"arg{k}": arg for k, arg in enumerate(calling.args)}
     with warnings.catch_warnings():
@@ -42,13 +44,15 @@ def kernel(calling, form, n_dim, shapes, dtypes):
     return made
 
 
-def require_no_handlers(fun):
-    """Raises if the function does what a kernel does not: handle the exceptions of arithmetic, or print."""
+def require_code_of_kernels(fun):
+    """Raises if the function does what a kernel does not, such as to handle the exceptions of arithmetic."""
     for code in watched.all_within(fun.__code__):
         if watched.has_handler(code):
             raise ValueError("the function handles exceptions, and arithmetic in a kernel raises none")
         if "print" in code.co_names:
             raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
+        if "floor_divide" in code.co_names:
+            raise ValueError("numba's floor_divide is another one for infinite divisors")
 
 
 # Operations on integers whose results have no limit in Python, and those that divide.
@@ -86,7 +90,7 @@ HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, valu
 def point_source(calling, form, n_dim, shapes, dtypes):
     """A loop over points; the arrays that the function gets are filled again for each."""
     once, lines, arguments = [], [], []
-    if form == "a tuple":
+    if "tuple" in form:
         coordinates = "".join(f"x[{i}, j], " for i in range(n_dim))
         arguments.append(coordinates.rstrip(", ") if calling.unpack else f"({coordinates})")
     else:
