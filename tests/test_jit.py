@@ -616,14 +616,20 @@ class Settings:
 @pytest.mark.parametrize("thing", [Settings, Settings(), lambda: Settings.scale], ids=["class", "object", "function"])
 def test_args_that_may_change(thing, monkeypatch):
     """Functions, classes and objects of classes are looked at again every time; numbers and arrays are not."""
+    traced = []
+
     def fun(x, thing):
+        if type(x) is not np.ndarray:
+            traced.append(thing)
         return x[0] ** 2 + (thing() if type(thing) is type(jit) else thing.scale)
 
     compiled = jit(fun)
     assert minimize(compiled, [0.0], (thing,)).fun == 1.0
     monkeypatch.setattr(Settings, "scale", 50.0)
     assert minimize(compiled, [0.0], (thing,)).fun == 50.0
-    assert not compiled._specializations
+    n_traces = len(traced)
+    minimize(compiled, np.ones((9, 1)), (thing,), chunk_size=2)
+    assert len(traced) == n_traces + 1
     args = (2.0, np.float64(3.0), np.arange(3), {"a": [np.ones(2)], "b": np.dtype(float)}, np.sin, float)
     compiled = jit(lambda x, *args: args[0] * x[0] ** 2)
     minimize(compiled, [0.0], args)

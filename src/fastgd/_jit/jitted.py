@@ -115,6 +115,7 @@ class Jitted:
         self.kind = None
         self.compile_time = 0.0
         self._specializations = {}
+        self._latest = None, {}  # args that are no key, and what was compiled with them
         functools.update_wrapper(self, fun, updated=())
 
     def __call__(self, *args, **kwargs):
@@ -156,16 +157,25 @@ class Jitted:
                              lambda x, problem: calling(np.array(x), [array[problem].copy() for array in arrays]))
 
     def _specialization(self, calling, points, arrays):
-        data = [(array.shape[1:], array.dtype, magnitude(array)) for array in arrays]
-        key = key_of((points.n_dim, calling.unpack, calling.scalar, data, calling.args))
-        made = self._specializations.get(key)
+        key = points.n_dim, calling.unpack, calling.scalar, tuple(
+            (array.shape[1:], array.dtype, magnitude(array)) for array in arrays)
+        kept = self._kept(calling.args)
+        made = kept.get(key)
         if made is None:
             begin = time.perf_counter()
-            made = specialize(calling, points, arrays, self.libm)
+            made = kept[key] = specialize(calling, points, arrays, self.libm)
             self.compile_time += time.perf_counter() - begin
-            if key is not None:
-                self._specializations[key] = made
         return made
+
+    def _kept(self, args):
+        """What was compiled with args like these; with those that may have changed since then, in this very call."""
+        key = key_of(args)
+        if key is not None:
+            return self._specializations.setdefault(key, {})
+        latest = self._latest
+        if latest[0] is not args:
+            latest = self._latest = (args, {})
+        return latest[1]
 
 
 # Modules whose classes and functions stay as they are.
@@ -183,11 +193,11 @@ class KeyPickler(pickle.Pickler):
         return NotImplemented
 
 
-def key_of(things):
-    """Their bytes, or None where these do not tell whether the things have changed."""
+def key_of(args):
+    """Their bytes, or None where these do not tell whether they have changed."""
     content = io.BytesIO()
     try:
-        KeyPickler(content).dump(things)
+        KeyPickler(content).dump(args)
     except Exception:  # whatever the user's objects raise
         return None
     return content.getvalue()
