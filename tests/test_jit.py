@@ -468,6 +468,18 @@ def test_a_function_that_changes_its_argument():
     assert minimize(fun, x0[0]).fun == pytest.approx(found.fun[0], abs=1e-10)
 
 
+def test_a_function_that_changes_its_data():
+    """It gets the error that NumPy has for arrays that cannot be written to, as without jit."""
+    def fun(x, data):
+        data += 1.0
+        return x[0] * data[0]
+
+    with pytest.raises(ValueError, match="read-only"):
+        minimize(fun, STARTS, batch_args=(STARTS,))
+    with pytest.warns(RuntimeWarning, match="not compiled"), pytest.raises(ValueError, match="read-only"):
+        minimize(jit(fun), STARTS, batch_args=(STARTS,))
+
+
 def test_random_values_are_not_compiled():
     """A function that returns another value every time is not one that a kernel can be compared with."""
     rng = np.random.default_rng(9)

@@ -1,5 +1,6 @@
 """Tracing: the graph of a NumPy function is that function, to rounding, or there is none."""
 
+import contextlib
 import copy
 import fractions
 import functools
@@ -553,6 +554,12 @@ def returns_at_last(x):
     return value
 
 
+def suppresses(x):
+    with contextlib.suppress(ZeroDivisionError):
+        return 1.0 / x[0] + x[1]
+    return 1e6
+
+
 class Cleaning:
     """nan_to_num where nobody looks for it."""
 
@@ -564,10 +571,11 @@ CLEAN = np.nan_to_num
 
 
 @pytest.mark.parametrize("fun", [
-    caught, expected, with_raised_errors, returns_at_last, Cleaning(), lambda x, helpers=(expected,): helpers[0](x),
-    functools.partial(lambda scale, x: scale * expected(x), 2.0), lambda x: np.nan_to_num(list(x)).sum(),
-    lambda x: scipy.linalg.norm(x) + x[0], lambda x: scipy.spatial.distance.euclidean(x, COLUMN)],
-    ids=["bare", "specific", "errstate", "finally", "object", "default", "partial", "list", "norm", "euclidean"])
+    caught, expected, with_raised_errors, returns_at_last, suppresses, Cleaning(),
+    lambda x, helpers=(expected,): helpers[0](x), functools.partial(lambda scale, x: scale * expected(x), 2.0),
+    lambda x: np.nan_to_num(list(x)).sum(), lambda x: scipy.linalg.norm(x) + x[0],
+    lambda x: scipy.spatial.distance.euclidean(x, COLUMN)],
+    ids=["bare", "specific", "errstate", "finally", "suppress", "object", "default", "partial", "list", "norm", "far"])
 def test_what_a_kernel_cannot_stand_for(fun):
     """Handlers of exceptions that arithmetic raises, and functions that see what kind of array they get; under whatever
     name they are called."""

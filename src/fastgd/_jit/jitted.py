@@ -154,7 +154,7 @@ class Jitted:
             self.compile_time += time.perf_counter() - begin
         return CompiledBlock(made.value, gradient, 0, 0, 0, made, points.n_dim, as_params(arrays, points), maximize,
                              record_errors, 0 if gradient else made.differences,
-                             lambda x, problem: calling(np.array(x), [array[problem].copy() for array in arrays]))
+                             lambda x, problem: calling(np.array(x), [array[problem] for array in arrays]))
 
     def _specialization(self, calling, points, arrays):
         key = points.n_dim, calling.unpack, calling.scalar, tuple(
@@ -251,10 +251,10 @@ class Calling:
         return self.fun(*(x if self.unpack else (x,)), *self.args, *data)
 
     def number(self, x, data):
-        """The same as a float, of copies."""
+        """The same as a float; of a copy of x, and of data that cannot be written to."""
         n_columns = len(x) + 1  # so that the axes cannot be mistaken for each other
         with np.errstate(all="ignore"):
-            value = np.asarray(self(x.copy(), [array.copy() for array in data], n_columns))
+            value = np.asarray(self(x.copy(), data, n_columns))
         if value.shape != (n_columns,) if self.vectorized else value.size != 1:
             raise ValueError(f"the function returned an array of shape {value.shape}")
         return float(value.item(0))

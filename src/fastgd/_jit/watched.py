@@ -44,8 +44,8 @@ def objection(frame):
         return None
     if package == "scipy" and rest.partition(".")[0] not in TRACEABLE_SCIPY:
         return f"the function calls SciPy's {code.co_name}"
-    if package not in OF_NO_CONCERN and has_handler(code):
-        return f"{code.co_name} handles exceptions"
+    if package not in OF_NO_CONCERN and (has_handler(code) or code.co_name == "__exit__"):
+        return f"{code.co_name} handles exceptions"  # an __exit__ may, by what it returns
     return None
 
 
