@@ -40,7 +40,7 @@ class TraceError(Exception):
 
 
 # What has been refused in the trace that is under way: a bare `except:` of the function may catch a refusal.
-REFUSED = ContextVar("REFUSED")
+REFUSED: ContextVar = ContextVar("REFUSED")
 
 
 class Refusal(BaseException):
