@@ -82,6 +82,17 @@ def test_damaged_files_are_made_again(folder, written, damage):
     assert len(written) == 4
 
 
+def test_files_under_another_name_are_made_again(folder, written):
+    """Undamaged code of another function: its kernels would give other values, or none at all."""
+    expected = solved()
+    names = list(written)
+    contents = [(folder / name).read_bytes() for name in names]
+    for name, content in zip(names, reversed(contents), strict=True):
+        (folder / name).write_bytes(content)
+    assert solved() == expected
+    assert written[2:] == names
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="files have no owners here")
 def test_files_of_others_are_not_loaded(folder, written):
     """Nor those that others could have written."""

@@ -95,8 +95,8 @@ int failing(PARAMETERS, double *f, void *center)
 {
     for (intptr_t j = 0; j < n_points; j++)
         for (intptr_t i = 0; i < n_dim; i++)
-            if (x[i * stride + j] > 100.0)
-                return 7;
+            if (x[i * stride + j] > 100.0 || x[i * stride + j] < -100.0)
+                return x[i * stride + j] > 0.0 ? 7 : -1;
     return block(n_dim, n_params, n_points, stride, x, params, f, center);
 }
 
@@ -746,11 +746,12 @@ def test_gradient_of_a_pair_is_refused(library):
 
 
 @pytest.mark.parametrize(("name", "jac"), [("failing", None), ("failing_pair", True)])
-def test_status_is_an_exception_of_that_problem(library, name, jac):
+@pytest.mark.parametrize("status", [7, -1])
+def test_status_is_an_exception_of_that_problem(library, name, jac, status):
     fun = getattr(library, name)
     starts = STARTS.copy()
-    starts[[12, 57], 1] = 1000.0
-    with pytest.raises(RuntimeError, match="returned status 7") as caught:
+    starts[[12, 57], 1] = 1000.0 if status > 0 else -1000.0
+    with pytest.raises(RuntimeError, match=rf"returned status {status}\b") as caught:
         minimize(fun, starts, jac=jac)
     assert "problem 12 at iteration 0" in caught.value.__notes__[0]
     result = minimize(fun, starts, jac=jac, on_error="record")

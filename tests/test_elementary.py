@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("llvmlite")
-from fastgd._jit import codegen, machine, trace
+from fastgd._jit import codegen, jitted, machine, trace
 
 INFINITY, NAN = math.inf, math.nan
 SMALLEST, LARGEST = 2.0**-1074, math.nextafter(INFINITY, 0.0)
@@ -37,14 +37,14 @@ def numpys(function):
 @functools.cache
 def kernel(function, width=None, libm=False, alone=False):
     """A kernel as a function of an array; `alone` without the points that are computed again by the C library."""
-    graph = trace.trace(lambda x, data: numpys(function)(x[0]), 1, [])
+    graph = trace.trace(jitted.Calling(lambda x: numpys(function)(x[0]), False, False, ()), 1, [])
     width = width or codegen.WIDTH
+    text = codegen.value_kernel(graph, width, libm)
     if alone:
-        library = machine.Library(codegen.gradient_kernel(graph, [graph.root], width, libm))
-    else:
-        library = machine.Library(codegen.value_kernel(graph, width, libm))
-    call = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_ssize_t] * 4, *[ctypes.c_void_p] * 4)(
-        library.address("gradient" if alone else "value"))
+        rows = codegen.write_rows(graph, [graph.root], "f", width, libm)
+        text = codegen.module(rows.functions("value", "ptr noalias %f"), rows)
+    library = machine.Library(text)
+    call = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_ssize_t] * 4, *[ctypes.c_void_p] * 4)(library.address("value"))
 
     def values(points):
         n = -(-len(points) // 8) * 8

@@ -326,6 +326,49 @@ def test_exact_gradients(name):
     assert np.all(found.nfev == 1)
 
 
+def test_exact_gradients_of_equal_logarithms():
+    """log(exp(a) + exp(b)) is smooth where a and b are equal: a logistic regression leaves its start at 0."""
+    rng = np.random.default_rng(10)
+    points, labels = rng.normal(size=(20, 3)), rng.choice([-1.0, 1.0], 20)
+    loss = jit(lambda w: np.sum(np.logaddexp(0.0, -labels * (points @ w))))
+    found = minimize(loss, np.zeros(3), jac="exact", maxiter=0, method="adam")
+    np.testing.assert_allclose(found.jac, -0.5 * labels @ points, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("fun", "x0", "slope"), [
+    (lambda x: np.sin(x[0]), 2e9, math.cos(2e9)), (lambda x: np.cos(1e6 * x[0]), 5e3, -1e6 * math.sin(5e9)),
+    (lambda x: x[0] ** 2 - np.log(x[0]), -2.0, math.nan), (lambda x: np.log1p(x[0]), -2.0, math.nan),
+    (lambda x: np.arctanh(x[0]), 2.0, math.nan), (lambda x: x[0] * np.exp(x[0] * x[0]) / np.inf, 100.0, math.nan),
+    (lambda x: np.where(x[0] > 0.0, np.log(x[0]), x[0]), -2.0, 1.0)],
+    ids=["sin", "cos", "log", "log1p", "arctanh", "overflow", "where"])
+def test_exact_gradients_are_those_of_values(fun, x0, slope):
+    """Beyond the formulas for small angles they come from the C library; where the function is a nan, so are they."""
+    with np.errstate(all="ignore"):
+        found = minimize(jit(fun), [[x0], [0.5]], jac="exact", maxiter=0, method="adam")
+    np.testing.assert_allclose(found.jac[0, 0], slope, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("fun", "x0", "data"), [
+    (lambda x, c: np.log(c) + x[0] ** 2 + x[1] ** 2, [3.0, 1.0], -1.0),
+    (lambda x, c: c * np.sum(x**-2.0), [0.0, 1.0], 1.0), (lambda x, c: np.sum(np.abs(x) ** -0.5), [1.0, 0.0], 1.0),
+    (lambda x, c: np.where(x[0] == 1.0, np.nan, x[0]) + x[1], [1.0, 0.0], 1.0),
+    (lambda x, c: np.exp(c * x[0]) - np.exp(c * x[0]) + x[1] ** 2, [1000.0, 2.0], 1.0),
+    (lambda x, c: np.inf + c * x[0] * x[1], [1.0, 2.0], 1.0)],
+    ids=["data", "poles", "power", "condition", "difference", "constant"])
+@pytest.mark.parametrize("bounds", [None, (-2000.0, 2000.0)], ids=["free", "bounded"])
+def test_terms_that_are_no_numbers(fun, x0, data, bounds):
+    """They spoil the differences in all coordinates, also those that they do not depend on; as with values."""
+    x0, data = [x0, [0.5, 0.25]], np.array([data, 1.0])
+    with np.errstate(all="ignore"):
+        expected = minimize(fun, x0, batch_args=(data,), method="adam", maxiter=0, bounds=bounds)
+    compiled = jit(fun)
+    found = minimize(compiled, x0, batch_args=(data,), method="adam", maxiter=0, bounds=bounds)
+    assert compiled.kind == "traced"
+    assert found.status.tolist() == expected.status.tolist()
+    np.testing.assert_allclose(found.jac, expected.jac, rtol=1e-6)
+    assert np.all(np.isnan(found.jac[0, 1]))
+
+
 # What cannot be traced
 
 
@@ -425,6 +468,18 @@ def test_a_function_that_changes_its_argument():
     assert minimize(fun, x0[0]).fun == pytest.approx(found.fun[0], abs=1e-10)
 
 
+def test_a_function_that_changes_its_data():
+    """It gets the error that NumPy has for arrays that cannot be written to, as without jit."""
+    def fun(x, data):
+        data += 1.0
+        return x[0] * data[0]
+
+    with pytest.raises(ValueError, match="read-only"):
+        minimize(fun, STARTS, batch_args=(STARTS,))
+    with pytest.warns(RuntimeWarning, match="not compiled"), pytest.raises(ValueError, match="read-only"):
+        minimize(jit(fun), STARTS, batch_args=(STARTS,))
+
+
 def test_random_values_are_not_compiled():
     """A function that returns another value every time is not one that a kernel can be compared with."""
     rng = np.random.default_rng(9)
@@ -467,6 +522,152 @@ def test_a_kernel_that_disagrees_is_not_used(monkeypatch):
     compiled = jit(product)
     assert np.array_equal(minimize(compiled, STARTS, maxiter=1).nit, np.ones(len(STARTS)))
     assert compiled.kind == "compiled"
+
+
+def raises_below(x):
+    if x[0] < 0.0:
+        raise LookupError("below zero")
+    return (x[0] + 1.0) ** 2 + x[1] ** 2
+
+
+def looks_up(x):
+    k = 0
+    while k < x[0]:
+        k += 1
+    return TABLE[k] + x[1] ** 2
+
+
+TABLE = np.linspace(3.0, 0.0, 50)
+
+
+@pytest.mark.parametrize(("fun", "start", "error", "message"), [
+    (raises_below, [3.0, 0.0], LookupError, "below zero"), (looks_up, [70.0, 0.0], IndexError, "index 7")],
+    ids=["raise", "index"])
+def test_exceptions_of_compiled_functions(fun, start, error, message):
+    """They are those of the Python function, with a note; an index out of bounds reads nothing."""
+    starts = np.array([[1.0, 0.0], [2.0, 0.5], start])
+    compiled = jit(fun)
+    minimize(compiled, starts[:2], maxiter=0, method="adam")
+    assert compiled.kind == "compiled"
+    with pytest.raises(error, match=message) as caught:
+        minimize(compiled, starts, method="adam", learning_rate=2.0)
+    with pytest.raises(error) as plain:
+        minimize(fun, starts, method="adam", learning_rate=2.0)
+    assert type(caught.value) is type(plain.value)
+    assert caught.value.args == plain.value.args
+    assert "raised for problem" in caught.value.__notes__[-1]
+    found = minimize(compiled, starts, method="adam", learning_rate=2.0, maxiter=3, on_error="record")
+    assert found.status.tolist() == minimize(fun, starts, method="adam", learning_rate=2.0, maxiter=3,
+                                             on_error="record").status.tolist()
+
+
+def test_exceptions_tell_the_data_of_their_problem():
+    """The function is called again with the args and data of the problem at fault."""
+    def fun(x, limit, data, number):
+        if data[1] > limit:
+            raise LookupError(number)
+        return x[0] ** 2 + data[0] * number
+
+    x0, data = np.ones((200, 1)), np.zeros((200, 2))
+    compiled = jit(fun)
+    minimize(compiled, x0, (14.0,), batch_args=(data, np.arange(200)), maxiter=0, method="adam")
+    assert compiled.kind == "compiled"
+    data[57] = data[157] = 15.0
+    with pytest.raises(LookupError) as caught:
+        minimize(compiled, x0, (14.0,), batch_args=(data, np.arange(200)))
+    assert caught.value.args == (57,)
+    assert "problem 57" in caught.value.__notes__[-1]
+
+
+def factorial(x, n):
+    product = 1
+    for k in range(1, n + 1):
+        product *= k
+    return 1.0 / product if x[0] > 0.0 else x[0]
+
+
+def handles(x, n):
+    try:
+        return 1.0 / math.sqrt(x[0])
+    except Exception:
+        return 7.0
+
+
+@pytest.mark.parametrize("fun", [
+    factorial, handles, lambda x, n: 2.0 * int(x[0]), lambda x, n: 1.0 * math.floor(x[0]),
+    lambda x, n: 1.0 * 2**n if x[0] > 0.0 else 0.0, lambda x, n: 1.0 * (1 << n) if x[0] > 0.0 else 0.0,
+    lambda x, n: 1.0 * (7 // n) if x[0] > 0.0 else 0.0],
+    ids=["factorial", "handler", "int", "floor", "power", "shift", "quotient"])
+def test_what_numba_does_in_another_way(fun):
+    """Python's integers have no limit and are not made of a nan; exceptions of arithmetic are handled in Python."""
+    compiled = jit(fun)
+    with pytest.warns(RuntimeWarning, match="not compiled"):
+        minimize(compiled, [[1.5, 2.0]], batch_args=(np.array([3]),), maxiter=0, method="adam")
+    assert compiled.kind == "pointwise"
+
+
+def test_large_integers_are_not_compiled():
+    """Nanoseconds since 1970 are no floats: looked at in every call, also when smaller ones were compiled for."""
+    start = 1_700_000_000_000_000_000
+    times = start + np.array([5000, 100, 7000])
+    fun = lambda x, t: (x[0] - (t - 1_700_000_000_000_000_000)) ** 2  # noqa: E731
+    compiled = jit(lambda x, t: (x[0] - t) ** 2)
+    assert minimize(compiled, np.zeros((3, 1)), batch_args=(np.arange(3),)).x[2, 0] == pytest.approx(2.0)
+    assert compiled.kind == "traced"
+    for function in (jit(fun), compiled):
+        with pytest.warns(RuntimeWarning, match="beyond 2"):
+            found = minimize(function, np.zeros((3, 1)), batch_args=(times,), maxiter=0, method="adam")
+        expected = minimize(function.fun, np.zeros((3, 1)), batch_args=(times,), maxiter=0, method="adam")
+        np.testing.assert_array_equal(found.fun, expected.fun)
+
+
+class Settings:
+    scale = 1.0
+
+
+@pytest.mark.parametrize("thing", [Settings, Settings(), lambda: Settings.scale], ids=["class", "object", "function"])
+def test_args_that_may_change(thing, monkeypatch):
+    """Functions, classes and objects of classes are looked at again every time; numbers and arrays are not."""
+    traced = []
+
+    def fun(x, thing):
+        if type(x) is not np.ndarray:
+            traced.append(thing)
+        return x[0] ** 2 + (thing() if type(thing) is type(jit) else thing.scale)
+
+    compiled = jit(fun)
+    assert minimize(compiled, [0.0], (thing,)).fun == 1.0
+    monkeypatch.setattr(Settings, "scale", 50.0)
+    assert minimize(compiled, [0.0], (thing,)).fun == 50.0
+    n_traces = len(traced)
+    minimize(compiled, np.ones((9, 1)), (thing,), chunk_size=2)
+    assert len(traced) == n_traces + 1
+    args = (2.0, np.float64(3.0), np.arange(3), {"a": [np.ones(2)], "b": np.dtype(float)}, np.sin, float)
+    compiled = jit(lambda x, *args: args[0] * x[0] ** 2)
+    minimize(compiled, [0.0], args)
+    assert len(compiled._specializations) == 1
+
+
+@pytest.mark.parametrize("fun", [lambda x: np.sum(x**2), lambda x: x[:1] ** 2,
+                                 lambda x: np.sum(x**2, axis=0, keepdims=True), lambda x: np.sum(x**2, axis=1)],
+                         ids=["sum", "row", "kept", "axis"])
+def test_vectorized_functions_of_the_wrong_shape(fun):
+    """They get the error of the plain path."""
+    for x0 in (STARTS, STARTS[:, :1]):
+        with pytest.raises(ValueError, match="one value per point") as plain:
+            minimize(fun, x0, vectorized=True)
+        with pytest.warns(RuntimeWarning, match="not compiled"), pytest.raises(ValueError, match="one value") as caught:
+            minimize(jit(fun, vectorized=True), x0)
+        assert str(caught.value) == str(plain.value)
+
+
+def test_a_number_is_a_float():
+    """As it is for a function that is not compiled."""
+    kinds = []
+    compiled = jit(lambda x: kinds.append(type(x)) or (x - 1.0) ** 2)
+    minimize(compiled, 2.0)
+    assert kinds[:2] == [float, float]
+    assert np.float64 not in kinds
 
 
 # The face

@@ -64,6 +64,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     points = as_points(x, "x", one_as_it_is=True)
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
+    args = (*args,) if isinstance(args, tuple) else (args,)  # a tuple that tells this call from others
     objective, difference, functions = as_objective(fun, points, args, difference, vectorized, unpack, batch_args)
     slopes = np.empty(points.shape)
     flat = slopes if len(points.shape) == 1 else slopes.reshape(-1)

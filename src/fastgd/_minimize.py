@@ -229,7 +229,8 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
 
         observer = Observer(points, callback, trace, sign)
     plan = Plan(
-        fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=args,
+        fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]),
+        args=(*args,) if isinstance(args, tuple) else (args,),  # a tuple that tells this call from others
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
         bounds=bounds,
         numbers=_numbers(points, learning_rates, sign, options), method=method,

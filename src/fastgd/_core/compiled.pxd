@@ -38,7 +38,9 @@ cdef class CompiledBlock(Objective):
     cdef void *value_data
     cdef void *gradient_data
     cdef object owner
+    cdef object fun                    # that the functions are made of, or None
     cdef double sign
+    cdef int status                    # that was returned last
     cdef bint record_errors
     cdef const double[:, ::1] params   # (n_problems, n_params)
     cdef double *columns               # (n_params, stride) those of the block
@@ -48,4 +50,5 @@ cdef class CompiledBlock(Objective):
     cdef Py_ssize_t room               # for so many columns
     cdef int select_columns(self, Block *block) except -1 nogil
     cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil
-    cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil
+    cdef int isolate(self, Block *block, int want, double *f, double *g) except -1 nogil
+    cdef int tell(self, Block *block, Py_ssize_t column, int status) except -1

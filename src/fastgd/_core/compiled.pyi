@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Self, final
 
 import numpy as np
@@ -32,4 +33,5 @@ class CompiledBlock(Objective):
         maximize: bool = False,
         record_errors: bool = False,
         differences: int = 0,
+        fun: Callable[[list[float], int], object] | None = None,
     ) -> Self: ...

@@ -115,17 +115,19 @@ cdef class CompiledPoint(Objective):
 @final
 cdef class CompiledBlock(Objective):
     """C functions of a block of points, at their addresses (0 where there is none): of values, of gradients, or of
-    both at once; or of values and of differences. `params` (n_problems, n_params) are the data of each problem."""
+    both at once; or of values and of differences. `params` (n_problems, n_params) are the data of each problem. Where
+    they fail `fun(point, problem)` is called, which has an exception to raise."""
 
     def __cinit__(self, uintptr_t value, uintptr_t gradient, uintptr_t pair, uintptr_t value_data,
                   uintptr_t gradient_data, owner, Py_ssize_t n_dim, const double[:, ::1] params=None,
-                  bint maximize=False, bint record_errors=False, uintptr_t differences=0):
+                  bint maximize=False, bint record_errors=False, uintptr_t differences=0, fun=None):
         self.value = <BlockFunction>value
         self.gradient = <BlockFunction>gradient
         self.pair = <PairFunction>pair
         self.value_data = <void *>value_data
         self.gradient_data = <void *>gradient_data
         self.owner = owner
+        self.fun = fun
         self.params = params
         self.sign = -1.0 if maximize else 1.0
         self.record_errors = record_errors
@@ -167,7 +169,7 @@ cdef class CompiledBlock(Objective):
         return 0
 
     cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        """The status that the user's function returned; what it has left unwritten is marked."""
+        """Whether the user's function failed; its status is kept, and what it has left unwritten is marked."""
         cdef intptr_t n_dim = block.n_dim, n = block.n_points, stride = block.stride, n_params = 0
         cdef Py_ssize_t i
         cdef int status = 0
@@ -186,16 +188,15 @@ cdef class CompiledBlock(Objective):
                 status = self.value(n_dim, n_params, n, stride, block.x, self.columns, f, self.value_data)
             if want & GRADIENT and not status:
                 status = self.gradient(n_dim, n_params, n, stride, block.x, self.columns, g, self.gradient_data)
-        return status if status >= 0 else 1
+        self.status = status
+        return status != 0
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         cdef Py_ssize_t i
-        cdef int status
         if self.pair != NULL:
             want = VALUE | GRADIENT
-        status = self.call(block, want, f, g)
-        if status:
-            self.isolate(block, want, f, g, status)
+        if self.call(block, want, f, g):
+            self.isolate(block, want, f, g)
         if self.sign < 0.0:
             if want & VALUE:
                 change_sign(f, block.n_points)
@@ -221,7 +222,7 @@ cdef class CompiledBlock(Objective):
                 change_sign(out + i * block.stride, block.n_points)
         return 0
 
-    cdef int isolate(self, Block *block, int want, double *f, double *g, int status) except -1 nogil:
+    cdef int isolate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         """After a failure: calls the function for every column by itself, at the block's own width."""
         cdef Py_ssize_t n = block.n_points, n_dim = block.n_dim, stride = block.stride, i, j, k
         cdef double *x = block.x
@@ -231,7 +232,8 @@ cdef class CompiledBlock(Objective):
         cdef double *values = <double *>malloc(n * sizeof(double))
         cdef double *slopes = <double *>malloc(n_dim * stride * sizeof(double))
         cdef Py_ssize_t first = -1
-        cdef int of_column
+        cdef int status = self.status
+        cdef bint failed
         if copies != NULL and numbers != NULL and values != NULL and slopes != NULL:
             block.x = copies
             block.problems = numbers
@@ -240,18 +242,18 @@ cdef class CompiledBlock(Objective):
                     numbers[k] = problems[j]
                     for i in range(n_dim):
                         copies[i * stride + k] = x[i * stride + j]
-                of_column = self.call(block, want, values, slopes)
-                if of_column:
+                failed = self.call(block, want, values, slopes)
+                if failed:
                     block.failed[j] = True
                     block.n_failed += 1
                     if first < 0 or problems[j] < problems[first]:
                         first = j
-                        status = of_column
+                        status = self.status
                 if want & VALUE:
-                    f[j] = NAN if of_column else values[0]
+                    f[j] = NAN if failed else values[0]
                 if want & GRADIENT:
                     for i in range(n_dim):
-                        g[i * stride + j] = NAN if of_column else slopes[i * stride]
+                        g[i * stride + j] = NAN if failed else slopes[i * stride]
             block.x = x
             block.problems = problems
         free(copies)
@@ -264,5 +266,12 @@ cdef class CompiledBlock(Objective):
             for j in range(n):
                 block.failed[j] = False
             with gil:
-                raise RuntimeError(f"the compiled function returned status {status}")
+                self.tell(block, first, status)
         return 0
+
+    cdef int tell(self, Block *block, Py_ssize_t column, int status) except -1:
+        """Raises the exception of the function at that point, or one that tells the status."""
+        cdef Py_ssize_t i
+        if self.fun is not None and column >= 0:
+            self.fun([block.x[i * block.stride + column] for i in range(block.n_dim)], block.problems[column])
+        raise RuntimeError(f"the compiled function returned status {status}")

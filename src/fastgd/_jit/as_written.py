@@ -1,37 +1,79 @@
 """Functions compiled by numba as they are written, as kernels of a block: those that branch on values, for example."""
 
 import math
+import operator
 import warnings
 
 import numba  # type: ignore[import-untyped, import-not-found]
 import numpy as np
 
-# Longer tuples take seconds to compile.
-LONGEST_TUPLE = 16
+from . import unrolled, watched
+
+# Longer tuples take seconds to compile; if all indices are known it is the formulas that do.
+LONGEST_TUPLE, LONGEST_UNROLLED = 16, 24
 KERNEL = numba.types.int32(*[numba.types.intp] * 4, *[numba.types.CPointer(numba.types.float64)] * 3,
                            numba.types.voidptr)
 
 
 def forms(calling, n_dim):
-    """How the function may get its points. A tuple is not faster, but can be unpacked: ``a, b = x``."""
+    """How the function may get its points, the fastest one first. Tuples can also be unpacked: ``a, b = x``."""
     if calling.vectorized:
         return ("a block",)
     if calling.unpack:
         return ("a tuple",)
-    return ("an array", "a tuple") if n_dim <= LONGEST_TUPLE else ("an array",)
+    return (*(["an unrolled tuple"] if n_dim <= LONGEST_UNROLLED else []), "an array",
+            *(["a tuple"] if n_dim <= LONGEST_TUPLE else []))
 
 
-def kernel(calling, form, n_dim, shapes):
+def kernel(calling, form, n_dim, shapes, dtypes):
     """A C function with the signature of a block's values."""
-    if "print" in getattr(getattr(calling.fun, "__code__", None), "co_names", ()):
-        raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
-    source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes)
-    names = {"function": numba.njit(error_model="numpy")(calling.fun), "np": np, "carray": numba.carray}
+    require_code_of_kernels(calling.fun)
+    if any(np.dtype(dtype) == bool for dtype in dtypes):
+        raise TypeError("NumPy calculates with truth values in another way than numba")
+    source = (block_source if form == "a block" else point_source)(calling, form, n_dim, shapes, dtypes)
+    fun = unrolled.of_tuples(calling.fun, n_dim) if form == "an unrolled tuple" else calling.fun
+    function = numba.njit(error_model="numpy", boundscheck=True, forceinline="tuple" in form)(fun)
+    names = {"function": function, "np": np, "carray": numba.carray}
     names |= {f"arg{k}": arg for k, arg in enumerate(calling.args)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(source, names)  # written below, from numbers alone
-        return numba.cfunc(KERNEL, error_model="numpy")(names["kernel"])
+        made = numba.cfunc(KERNEL, error_model="numpy")(names["kernel"])
+    for version in function.overloads.values():
+        require_floats(version.type_annotation)
+    return made
+
+
+def require_code_of_kernels(fun):
+    """Raises if the function does what a kernel does not, such as to handle the exceptions of arithmetic."""
+    for code in watched.all_within(fun.__code__):
+        if watched.has_handler(code):
+            raise ValueError("the function handles exceptions, and arithmetic in a kernel raises none")
+        if "print" in code.co_names:
+            raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
+        if "floor_divide" in code.co_names:
+            raise ValueError("numba's floor_divide is another one for infinite divisors")
+
+
+# Operations on integers whose results have no limit in Python, and those that divide.
+UNLIMITED = (operator.pow, operator.ipow, operator.lshift, operator.ilshift, operator.imul)
+DIVISIONS = (operator.floordiv, operator.ifloordiv, operator.mod, operator.imod)
+
+
+def require_floats(annotation):
+    """Raises if the function calculates with integers that are others in Python: of any size, and never made of a nan.
+
+    What is left are indices, and counts.
+    """
+    for expression, signature in annotation.calltypes.items():
+        if signature is None or not isinstance(signature.return_type, numba.types.Integer):
+            continue
+        if any(isinstance(kind, numba.types.Float) for kind in signature.args):
+            raise TypeError("the function makes integers of floats")
+        function = expression.fn if expression.op in ("binop", "inplace_binop") else None
+        divisor = annotation.typemap[expression.rhs.name] if function in DIVISIONS else None
+        if function in UNLIMITED or (divisor is not None and not getattr(divisor, "literal_value", 0)):
+            raise TypeError(f"the function calculates with integers: {function.__name__}")
 
 
 HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, values, user_data):
@@ -45,10 +87,10 @@ HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, valu
 """
 
 
-def point_source(calling, form, n_dim, shapes):
+def point_source(calling, form, n_dim, shapes, dtypes):
     """A loop over points; the arrays that the function gets are filled again for each."""
     once, lines, arguments = [], [], []
-    if form == "a tuple":
+    if "tuple" in form:
         coordinates = "".join(f"x[{i}, j], " for i in range(n_dim))
         arguments.append(coordinates.rstrip(", ") if calling.unpack else f"({coordinates})")
     else:
@@ -57,9 +99,9 @@ def point_source(calling, form, n_dim, shapes):
         arguments.append("point")
     arguments += [f"arg{k}" for k in range(len(calling.args))]
     start = 0
-    for k, shape in enumerate(shapes):
+    for k, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
         size = math.prod(shape)
-        once.append(f"data{k} = np.empty({size})")
+        once.append(f"data{k} = np.empty({size}, np.{np.dtype(dtype).name})")
         lines += [f"for i in range({size}):", f"    data{k}[i] = params[{start} + i, j]"]
         arguments.append(f"data{k}.reshape({shape})" if shape else f"data{k}[0]")
         start += size
@@ -69,18 +111,19 @@ def point_source(calling, form, n_dim, shapes):
     return HEAD.format(n_dim=n_dim, n_data=max(start, 1), body=body)
 
 
-def block_source(calling, form, n_dim, shapes):
+def block_source(calling, form, n_dim, shapes, dtypes):
     """One call for all points of a block."""
     first = calling.vectorized == "rows"
     lines = [f"block = x[:, :n_points].{'T.' if first else ''}copy()"]
     arguments = [", ".join(f"block[{i}]" for i in range(n_dim)) if calling.unpack else "block"]
     arguments += [f"arg{k}" for k in range(len(calling.args))]
     start = 0
-    for k, shape in enumerate(shapes):
+    for k, (shape, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
         size = math.prod(shape)
         rows = f"params[{start}:{start + size}, :n_points]"
         full = (("n_points", *shape) if first else (*shape, "n_points"))
-        lines.append(f"data{k} = {rows}.{'T.' if first else ''}copy().reshape(({', '.join(map(str, full))},))")
+        lines.append(f"data{k} = {rows}.{'T.' if first else ''}copy().reshape(({', '.join(map(str, full))},))"
+                     f".astype(np.{np.dtype(dtype).name})")
         arguments.append(f"data{k}")
         start += size
     lines += [f"result = function({', '.join(arguments)})", "if result.shape != (n_points,):", "    return 2",

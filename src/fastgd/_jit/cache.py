@@ -26,7 +26,8 @@ def key_of(*parts):
 
 
 def read(key):
-    """The machine code of that name, or None: a file that is damaged, or that others could have written, is none."""
+    """The machine code of that name, or None: a file that is damaged, that was that of another name, or that others
+    could have written, is none."""
     path = folder() / key
     try:
         if not is_ours(path.parent) or not is_ours(path):
@@ -35,7 +36,11 @@ def read(key):
         os.utime(path)
     except (OSError, RuntimeError):  # there is none, or no home
         return None
-    return content[32:] if hashlib.sha256(content[32:]).digest() == content[:32] else None
+    return content[32:] if digest(key, content[32:]) == content[:32] else None
+
+
+def digest(key, code):
+    return hashlib.sha256(key.encode() + code).digest()
 
 
 def write(key, code):
@@ -47,7 +52,7 @@ def write(key, code):
             return
         handle, name = tempfile.mkstemp(dir=place)
         with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(digest(key, code) + code)
         os.replace(name, place / key)
         files = sorted(place.iterdir(), key=lambda path: path.stat().st_mtime)
         for path in files[: len(files) // 2 if len(files) > MOST_FILES else 0]:

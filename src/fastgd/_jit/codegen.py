@@ -140,14 +140,14 @@ class Writer:
             if self.graph.nodes[number].operation in COMPARISONS:
                 for argument in self.graph.arguments_of(number):
                     if is_limited(self.graph, argument):
-                        value = values[argument]
+                        value = self.value(argument) if values is self.values else values[argument]
                         result = (value == value).choose(result, value)
             elif self.graph.nodes[number].operation in BOOLEAN:
                 waiting.extend(self.graph.arguments_of(number))
         return result
 
-    def functions(self, name, outputs, where_nan=False):
-        """The function of a block: a loop over its points, or over those where row f is a nan."""
+    def functions(self, name, outputs, where_nan=""):
+        """The function of a block: a loop over its points, or over those where the first row of that name is a nan."""
         parameters = PARAMETERS.format(outputs)
         if len(self.parts) == 1:
             body, parts, memory = self.code.lines, [], []
@@ -158,7 +158,7 @@ class Writer:
             body = [f"  call void @{name}{k}{own}" for k in range(len(parts))]
             memory = [f"  %kept = alloca [{max(len(self.kept), 1)} x {self.code.type(DOUBLE)}], align 64"]
         test = ["  br label %body"] if not where_nan else [
-            "  %address = getelementptr double, ptr %f, i64 %p",
+            f"  %address = getelementptr double, ptr %{where_nan}, i64 %p",
             "  %value = load double, ptr %address",
             "  %is_nan = fcmp uno double %value, %value",
             "  br i1 %is_nan, label %body, label %again",
@@ -173,9 +173,9 @@ class Writer:
         ])]
 
 
-def is_limited(graph, root):
-    """Whether a node may be a nan where the function is not."""
-    return any(graph.nodes[number].operation in LIMITED for number in graph.needed_by([root]))
+def is_limited(graph, *roots):
+    """Whether nodes may be a nan where the function is not."""
+    return any(graph.nodes[number].operation in LIMITED for number in graph.needed_by(roots))
 
 
 def module(functions, *writers):
@@ -185,47 +185,53 @@ def module(functions, *writers):
 
 
 def value_kernel(graph, width, libm):
-    """The function's values. Where they are not a number they come from the C library: the formulas of `elementary`
-    do not hold for all arguments."""
-    outputs = "ptr noalias %f"
-    fast = write_values(graph, width, libm)
-    if libm or not is_limited(graph, graph.root):
-        return module(fast.functions("value", outputs), fast)
-    exact = write_values(graph, 1, libm=True)
-    both = "\n".join([
-        f"define i32 @value({PARAMETERS.format(outputs)}) {{",
-        f"  %first = call i32 @fast({PARAMETERS.format(outputs)})",
-        f"  %second = call i32 @exact({PARAMETERS.format(outputs)})",
-        "  ret i32 0",
-        "}",
-    ])
-    return module([*fast.functions("fast", outputs), *exact.functions("exact", outputs, where_nan=True), both],
-                  fast, exact)
-
-
-def write_values(graph, width, libm):
-    writer = Writer(graph, width, libm)
-    value = writer.value(graph.root, in_parts=True)
-    writer.code.store(value, "f", 0)
-    return writer
+    """The function's values."""
+    return exact_where_nan("value", "f", graph, [graph.root], width, libm)
 
 
 def gradient_kernel(graph, slopes, width, libm):
     """Exact gradients: `slopes` are the nodes of their components."""
+    return exact_where_nan("gradient", "g", graph, slopes, width, libm)
+
+
+def exact_where_nan(name, output, graph, nodes, width, libm):
+    """Rows of nodes. Where one of them is not a number they come from the C library: the formulas of `elementary` do
+    not hold for all arguments."""
+    parameters = PARAMETERS.format(f"ptr noalias %{output}")
+    if libm or not is_limited(graph, *nodes):
+        whole = write_rows(graph, nodes, output, width, libm)
+        return module(whole.functions(name, f"ptr noalias %{output}"), whole)
+    total = graph.sum(nodes)  # a nan, if one of them is
+    marked = graph.apply("where", graph.apply("equal", total, total), nodes[0], total)
+    fast = write_rows(graph, [marked, *nodes[1:]] if len(nodes) > 1 else nodes, output, width, libm)
+    exact = write_rows(graph, nodes, output, 1, libm=True)
+    both = "\n".join([
+        f"define i32 @{name}({parameters}) {{",
+        f"  %first = call i32 @fast({parameters})",
+        f"  %second = call i32 @exact({parameters})",
+        "  ret i32 0",
+        "}",
+    ])
+    return module([*fast.functions("fast", f"ptr noalias %{output}"),
+                   *exact.functions("exact", f"ptr noalias %{output}", where_nan=output), both], fast, exact)
+
+
+def write_rows(graph, nodes, output, width, libm):
     writer = Writer(graph, width, libm)
-    for i, slope in enumerate(slopes):
-        value = writer.value(slope, in_parts=True)
-        writer.code.store(value, "g", i)
-    return module(writer.functions("gradient", "ptr noalias %g"), writer)
+    for i, node in enumerate(nodes):
+        value = writer.value(node, in_parts=True)
+        writer.code.store(value, output, i)
+    return writer
 
 
 def difference_kernel(graph, n_dim, width, libm):
     """Differences f(x + h) - f(x - h) in every coordinate, with steps h laid out as x.
 
     They are separable: the operations that a coordinate does not enter are not repeated, and the terms of the sum that
-    it does not enter are not subtracted from themselves.
+    it does not enter are not subtracted from themselves. Where such a term may be no number all of them are a nan.
     """
-    terms = graph.summands()
+    terms, _ = graph.summands()
+    doubt = graph.doubt()
     dependent = [[] for _ in range(n_dim)]
     for number in graph.needed_by([number for _, number in terms]):
         coordinates = graph.nodes[number].coordinates
@@ -234,6 +240,8 @@ def difference_kernel(graph, n_dim, width, libm):
             dependent[lowest.bit_length() - 1].append(number)
             coordinates ^= lowest
     writer = Writer(graph, width, libm)
+    if doubt is not None:
+        writer.value(doubt, in_parts=True)
     for i in range(n_dim):
         own = set(dependent[i])
         for number in dependent[i]:
@@ -241,12 +249,12 @@ def difference_kernel(graph, n_dim, width, libm):
                 if argument not in own:
                     writer.value(argument, in_parts=True)
         writer.begin_part_if_long()
-        write_difference(writer, i, dependent[i], [term for term in terms if term[1] in own])
+        write_difference(writer, i, dependent[i], [term for term in terms if term[1] in own], doubt)
     return module(writer.functions("differences", "ptr noalias readonly %h, ptr noalias %g"), writer)
 
 
-def write_difference(writer, i, dependent, terms):
-    """The difference in one coordinate: its part of the graph at x + h and at x - h."""
+def write_difference(writer, i, dependent, terms, doubt):
+    """The difference in one coordinate: its part of the graph at x + h and at x - h; a nan where `doubt` is."""
     code = writer.code
     step = code.load("h", i) if terms else None
     ends = []
@@ -268,7 +276,10 @@ def write_difference(writer, i, dependent, terms):
     for coefficient, total in by_coefficient.items():
         part = total if coefficient == 1.0 else total * coefficient
         result = part if result is None else result + part
-    code.store(code.constant(0.0) if result is None else result, "g", i)
+    result = code.constant(0.0) if result is None else result
+    if doubt is not None:
+        result = result + writer.value(doubt)
+    code.store(result, "g", i)
 
 
 class Shifted(dict):

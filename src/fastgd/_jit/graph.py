@@ -1,6 +1,7 @@
 """A function as a graph of scalar operations, in which equal expressions are one node."""
 
 import math
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,9 +21,12 @@ NUMBER, COORDINATE, DATUM = "number", "coordinate", "datum"
 NEVER_MINUS_ZERO = frozenset(("absolute", "exp", "exp2", "cosh", "cos", "hypot", "log", "log2", "log10", "arccos",
                               "arccosh", "sign", *BOOLEAN))
 
-# A sum or product of at least so many terms is computed as a tree: a change of one of them then passes through few
-# of the others, and rounding errors do not add up.
-LONG_CHAIN = 8
+# Operations that are infinite for single values of their last argument.
+POLES = frozenset(("divide", "log", "log2", "log10", "log1p", "arctanh"))
+
+# A sum of at least so many terms is computed as a tree: a change of one of them then passes through few of the others,
+# and rounding errors do not add up. Products are not: their parts may be beyond the range where the whole is not.
+LONG_SUM = 8
 
 # A function that takes more calls per node of its graph does its work again and again.
 CALLS_PER_NODE = 3
@@ -35,8 +39,16 @@ class TraceError(Exception):
     """The function does something that is no fixed sequence of operations, or is one that is too long."""
 
 
+# What has been refused in the trace that is under way: a bare `except:` of the function may catch a refusal.
+REFUSED: ContextVar = ContextVar("REFUSED")
+
+
 class Refusal(BaseException):
     """A TraceError to be, while the function runs: it must not catch this as one of the errors that it expects."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        REFUSED.get([]).append(reason)
 
 
 def compute(operation, *values):
@@ -114,7 +126,8 @@ class Graph:
             raise Refusal("the function repeats its operations too often")
         values = [self.value_of(argument) for argument in arguments]
         if None not in values:
-            return self.number(compute(operation, *values))
+            with np.errstate(all="ignore"):
+                return self.number(compute(operation, *values))
         simpler = self._simplified(operation, arguments, values)
         if simpler is not None:
             return simpler
@@ -169,16 +182,16 @@ class Graph:
             return square
         return self.apply("multiply", square, base if exponent == 3.0 else square)
 
-    def tree(self, operation, nodes):
-        """The nodes joined by a binary operation, pair by pair."""
+    def sum(self, nodes):
+        """The nodes added up, pair by pair."""
         while len(nodes) > 1:
-            pairs = [self.apply(operation, *nodes[k:k + 2]) for k in range(0, len(nodes) - 1, 2)]
+            pairs = [self.apply("add", *nodes[k:k + 2]) for k in range(0, len(nodes) - 1, 2)]
             nodes = pairs + nodes[len(nodes) & ~1:]
         return nodes[0]
 
     def balanced(self):
-        """The same function without nodes of no use, its long sums and products as trees."""
-        chains = self._long_chains()
+        """The same function without nodes of no use, its long sums as trees."""
+        chains = self._long_sums()
         inside = {number for _, partial in chains.values() for number in partial}
         copy = Graph(self.n_dim)
         number_in_copy = {}
@@ -187,7 +200,7 @@ class Graph:
             if number in inside:
                 continue
             if number in chains:
-                made = copy.tree(node.operation, [number_in_copy[term] for term in chains[number][0]])
+                made = copy.sum([number_in_copy[term] for term in chains[number][0]])
             elif node.operation == NUMBER:
                 made = copy.number(node.arguments[0])
             elif node.operation in (COORDINATE, DATUM):
@@ -198,8 +211,8 @@ class Graph:
         copy.root = number_in_copy[self.root]
         return copy
 
-    def _long_chains(self):
-        """By the last node of every long sum or product: its terms, and its partial sums that nothing else uses."""
+    def _long_sums(self):
+        """By the last node of every long sum: its terms, and its partial sums that nothing else uses."""
         needed = self.needed_by([self.root])
         uses = dict.fromkeys(needed, 0)
         user = {}
@@ -209,18 +222,17 @@ class Graph:
                 user[argument] = self.nodes[number].operation
         chains = {}
         for number in needed:
-            operation = self.nodes[number].operation
-            if operation not in ("add", "multiply") or (uses[number] == 1 and user[number] == operation):
+            if self.nodes[number].operation != "add" or (uses[number] == 1 and user[number] == "add"):
                 continue
             terms, partial, waiting = [], [], list(reversed(self.nodes[number].arguments))
             while waiting:
                 term = waiting.pop()
-                if self.nodes[term].operation == operation and uses[term] == 1:
+                if self.nodes[term].operation == "add" and uses[term] == 1:
                     partial.append(term)
                     waiting.extend(reversed(self.nodes[term].arguments))
                 else:
                     terms.append(term)
-            if len(terms) >= LONG_CHAIN:
+            if len(terms) >= LONG_SUM:
                 chains[number] = terms, partial
         return chains
 
@@ -240,11 +252,17 @@ class Graph:
         return sorted(found)
 
     def summands(self):
-        """The function as a sum: (coefficient, node) of every term that depends on the point."""
-        coefficients, terms = {self.root: 1.0}, []
+        """The function as a sum: (coefficient, node) of every term that depends on the point, and the other nodes.
+
+        To these belong the terms of which the sum takes as much away as it adds.
+        """
+        coefficients, terms, others = {self.root: 1.0}, [], []
         for number in reversed(self.needed_by([self.root])):
-            coefficient, node = coefficients.get(number, 0.0), self.nodes[number]
+            if number not in coefficients:
+                continue
+            coefficient, node = coefficients[number], self.nodes[number]
             if coefficient == 0.0 or not node.coordinates:
+                others.append(number)
                 continue
             parts = self._parts(coefficient, node)
             # neither infinite nor subnormal, so that it does not matter what is multiplied first
@@ -253,7 +271,34 @@ class Graph:
                     coefficients[argument] = coefficients.get(argument, 0.0) + part
             else:
                 terms.append((coefficient, number))
-        return terms[::-1]
+        return terms[::-1], others
+
+    def doubt(self):
+        """A node that is a nan where the function has no finite value but its differences may have, and otherwise 0.
+
+        A term that one coordinate does not enter is not subtracted from itself, so that nothing tells that it is a nan.
+        It is looked at if it does not depend on the point at all, or if it may be finite at all points around this one;
+        None if there is no such term.
+        """
+        terms, others = self.summands()
+        doubtful = [number for number in others
+                    if self.value_of(number) is None or not math.isfinite(self.value_of(number))]
+        doubtful += [number for _, number in terms if self._may_be_singular(number)]
+        if not doubtful:
+            return None
+        total = self.sum(doubtful)
+        return self.apply("subtract", total, total)
+
+    def _may_be_singular(self, number):
+        """Whether a node may be infinite or a nan at a point, and finite at those around it."""
+        for node in map(self.nodes.__getitem__, self.needed_by([number])):
+            if node.operation in ("equal", "not_equal"):
+                return True
+            if node.operation in POLES and self.nodes[node.arguments[-1]].coordinates:
+                return True
+            if node.operation == "power" and not (self.value_of(node.arguments[1]) or 0.0) > 0.0:
+                return True
+        return False
 
     def _parts(self, coefficient, node):
         """A multiple of a node as a sum: (coefficient, node) of each part, none if it is no sum."""

@@ -3,9 +3,12 @@
 import functools
 import importlib.util
 import inspect
+import io
+import math
 import pickle
 import sys
 import time
+import types
 import warnings
 
 import numpy as np
@@ -112,6 +115,7 @@ class Jitted:
         self.kind = None
         self.compile_time = 0.0
         self._specializations = {}
+        self._latest = None, {}  # args that are no key, and what was compiled with them
         functools.update_wrapper(self, fun, updated=())
 
     def __call__(self, *args, **kwargs):
@@ -135,7 +139,8 @@ class Jitted:
             raise TypeError("jac of a jitted function must be '3-point', 'exact' or a fastgd.Difference, got "
                             f"{type(jac).__name__}")
         arrays = as_batch_args(batch_args, points)
-        made = self._specialization(points, args, arrays)
+        calling = Calling(self.fun, self.vectorized, self.unpack, args, scalar=not points.shape)
+        made = self._specialization(calling, points, arrays)
         self.kind = made.kind
         if jac == "exact" and made.kind != "traced":
             raise ValueError(f"jac='exact' takes a function that can be traced; this one is {made.kind}, because "
@@ -148,23 +153,62 @@ class Jitted:
             gradient = made.exact_gradient()
             self.compile_time += time.perf_counter() - begin
         return CompiledBlock(made.value, gradient, 0, 0, 0, made, points.n_dim, as_params(arrays, points), maximize,
-                             record_errors, 0 if gradient else made.differences)
+                             record_errors, 0 if gradient else made.differences,
+                             lambda x, problem: calling(np.array(x), [array[problem] for array in arrays]))
 
-    def _specialization(self, points, args, arrays):
-        calling = Calling(self.fun, self.vectorized, self.unpack or not points.shape, args)
-        shapes = tuple(array.shape[1:] for array in arrays)
-        try:
-            key = pickle.dumps((points.n_dim, calling.unpack, shapes, [array.dtype for array in arrays], args))
-        except Exception:  # whatever the user's objects raise; then it is compiled every time
-            key = None
-        made = self._specializations.get(key)
+    def _specialization(self, calling, points, arrays):
+        key = points.n_dim, calling.unpack, calling.scalar, tuple(
+            (array.shape[1:], array.dtype, magnitude(array)) for array in arrays)
+        kept = self._kept(calling.args)
+        made = kept.get(key)
         if made is None:
             begin = time.perf_counter()
-            made = specialize(calling, points, arrays, self.libm)
+            made = kept[key] = specialize(calling, points, arrays, self.libm)
             self.compile_time += time.perf_counter() - begin
-            if key is not None:
-                self._specializations[key] = made
         return made
+
+    def _kept(self, args):
+        """What was compiled with args like these; with those that may have changed since then, in this very call."""
+        key = key_of(args)
+        if key is not None:
+            return self._specializations.setdefault(key, {})
+        latest = self._latest
+        if latest[0] is not args:
+            latest = self._latest = (args, {})
+        return latest[1]
+
+
+# Modules whose classes and functions stay as they are.
+UNCHANGING = ("builtins", "copyreg", "_codecs", "datetime", "decimal", "fractions", "numpy")
+
+
+class KeyPickler(pickle.Pickler):
+    """Pickles what stays the same while its bytes do: no functions and classes, which would be pickled by name."""
+
+    def reducer_override(self, thing):
+        if isinstance(thing, (type, types.FunctionType, types.BuiltinFunctionType)):
+            module = getattr(thing, "__module__", None) or ""
+            if module.partition(".")[0] not in UNCHANGING:
+                raise pickle.PicklingError(f"{thing} may change")
+        return NotImplemented
+
+
+def key_of(args):
+    """Their bytes, or None where these do not tell whether they have changed."""
+    content = io.BytesIO()
+    try:
+        KeyPickler(content).dump(args)
+    except Exception:  # whatever the user's objects raise
+        return None
+    return content.getvalue()
+
+
+def magnitude(array):
+    """About how large whole numbers are: a power of two that they do not exceed; infinity if there is none to 2^53."""
+    if array.dtype.kind not in "iu":
+        return 0
+    largest = max(abs(int(array.max(initial=0))), abs(int(array.min(initial=0))))
+    return min((2**k for k in (8, 16, 24, 32, 40, 48, 53) if largest <= 2**k), default=math.inf)
 
 
 def unpickled(fun, vectorized, unpack, libm):
@@ -185,30 +229,35 @@ def portable(fun):
 
 
 class Calling:
-    """How a function is called with one point."""
+    """How a function is called with one point; `scalar` where x0 is a number."""
 
-    def __init__(self, fun, vectorized, unpack, args):
+    def __init__(self, fun, vectorized, unpack, args, scalar=False):
         self.fun = fun
         self.vectorized = vectorized
-        self.unpack = unpack
+        self.unpack = unpack or scalar
+        self.scalar = scalar
         self.args = args
 
-    def __call__(self, x, data):
-        """The value at a point (n_dim,), where the problem's own data are these arrays."""
+    def __call__(self, x, data, n_columns=1):
+        """The value at a point (n_dim,), where the problem's own data are these arrays; in several equal columns, if
+        the function is vectorized."""
         if self.vectorized:
             axis = 0 if self.vectorized == "rows" else -1
-            x, *data = (np.expand_dims(array, axis) for array in (x, *data))
+            x, *data = (np.repeat(np.expand_dims(array, axis), n_columns, axis) for array in (x, *data))
         else:
             data = [array[()] for array in data]  # numbers, where they have no axes
+            if self.unpack and x.dtype == float:
+                x = x.tolist()  # Python's floats, as in the loop
         return self.fun(*(x if self.unpack else (x,)), *self.args, *data)
 
     def number(self, x, data):
-        """The same as a float, of copies."""
+        """The same as a float; of a copy of x, and of data that cannot be written to."""
+        n_columns = len(x) + 1  # so that the axes cannot be mistaken for each other
         with np.errstate(all="ignore"):
-            value = np.asarray(self(x.copy(), [array.copy() for array in data]))
-        if value.size != 1:
+            value = np.asarray(self(x.copy(), data, n_columns))
+        if value.shape != (n_columns,) if self.vectorized else value.size != 1:
             raise ValueError(f"the function returned an array of shape {value.shape}")
-        return float(value.reshape(()))
+        return float(value.item(0))
 
 
 class Specialization:
@@ -256,6 +305,8 @@ def specialize(calling, points, arrays, libm):
             raise ValueError("it returned different values at the same point")
         if any(array.dtype not in (np.float64, np.int64, np.bool_) for array in arrays):
             raise TypeError("batch_args are neither float64 nor int64, with which NumPy calculates in another way")
+        if math.inf in map(magnitude, arrays):
+            raise ValueError("batch_args hold integers beyond 2^53, which are no floats")
         attempts = (traced, compiled_as_written)
     except Exception as error:  # an exception of the user's function comes again, when it is minimized
         attempts = ()
@@ -286,7 +337,8 @@ def require_llvm():
 def traced(calling, n_dim, arrays, libm, samples, expected):
     from . import codegen, machine, reverse, trace
 
-    graph = trace.trace(calling, n_dim, [array.shape[1:] for array in arrays], [array.dtype for array in arrays])
+    graph = trace.trace(calling, n_dim, [array.shape[1:] for array in arrays], [array.dtype for array in arrays],
+                        [magnitude(array) for array in arrays])
     values = machine.Library(codegen.value_kernel(graph, codegen.WIDTH, libm))
     made = Specialization("traced", value=values.address("value"), owners=[values], graph=graph, libm=libm)
     for (x, data), value in zip(samples, expected, strict=True):
@@ -308,7 +360,8 @@ def compiled_as_written(calling, n_dim, arrays, libm, samples, expected):
 
     for form in as_written.forms(calling, n_dim):
         try:
-            function = as_written.kernel(calling, form, n_dim, [array.shape[1:] for array in arrays])
+            function = as_written.kernel(calling, form, n_dim, [array.shape[1:] for array in arrays],
+                                         [array.dtype for array in arrays])
             for (x, data), value in zip(samples, expected, strict=True):
                 require_equal(machine.value_at(function.address, x, flat(data)), value, 1e-9 * abs(value) + 1e-300)
         except Exception as error:  # numba has many, and the last one is told

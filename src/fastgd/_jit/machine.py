@@ -30,7 +30,10 @@ class Library:
         self.engine.finalize_object()
 
     def address(self, name):
-        return self.engine.get_function_address(name)
+        address = self.engine.get_function_address(name)
+        if not address:
+            raise RuntimeError(f"the machine code holds no function {name}")
+        return address
 
 
 def value_at(address, x, data):

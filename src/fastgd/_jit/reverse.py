@@ -82,13 +82,18 @@ def accumulate(graph, values):
 
 
 def gradient(graph):
-    """The graph with the gradient at its end, and the node of each of its components."""
+    """The graph with the gradient at its end, and the node of each of its components.
+
+    Where the function has no finite value it has no gradient, even if the formulas of the derivatives give one.
+    """
     extended = Graph(graph.n_dim)
     extended.nodes, extended.root, extended._numbers = list(graph.nodes), graph.root, dict(graph._numbers)
     with np.errstate(all="ignore"):
         slopes = accumulate(extended, [Symbol(extended, number) for number in range(len(graph.nodes))])
+    finite = extended.apply("less", extended.apply("absolute", extended.root), extended.number(math.inf))
     components = [slopes.get(extended.coordinate(i), 0.0) for i in range(graph.n_dim)]
-    return extended, [slope.node if type(slope) is Symbol else extended.number(slope) for slope in components]
+    nodes = [slope.node if type(slope) is Symbol else extended.number(slope) for slope in components]
+    return extended, [extended.apply("where", finite, node, extended.number(math.nan)) for node in nodes]
 
 
 def rounding_error(graph, x, data):

@@ -5,12 +5,12 @@ added up, an int64. What would have yet another type is refused.
 """
 
 import functools
-import inspect
-import types
+import math
 
 import numpy as np
 
-from .graph import BINARY, BOOLEAN, COMPARISONS, UNARY, Graph, Refusal, TraceError, compute
+from . import watched
+from .graph import BINARY, BOOLEAN, COMPARISONS, REFUSED, UNARY, Graph, Refusal, TraceError, compute
 
 # A function of more operations than this takes longer to compile than it can save.
 MOST_NODES = 20_000
@@ -49,16 +49,16 @@ def binary(ufunc, swapped=False):
 class Symbol:
     """A number that is not known yet: a node of a graph."""
 
-    __slots__ = ("graph", "is_integer", "node")
+    __slots__ = ("graph", "largest", "node")
     __array_priority__ = 1000.0
     ndim = 0
     shape = ()
     size = 1
 
-    def __init__(self, graph, node, is_integer=False):
+    def __init__(self, graph, node, largest=None):
         self.graph = graph
         self.node = node
-        self.is_integer = is_integer
+        self.largest = largest  # of a whole number: how far it is from 0 at most
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         return call_ufunc(ufunc, method, inputs, options)
@@ -184,7 +184,7 @@ NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating)
 def kind(value):
     """The kind of a symbol or number."""
     if type(value) is Symbol:
-        return BOOL if value.graph.is_boolean(value.node) else INT if value.is_integer else FLOAT
+        return BOOL if value.graph.is_boolean(value.node) else FLOAT if value.largest is None else INT
     if isinstance(value, float):
         return FLOAT
     if isinstance(value, (bool, np.bool_)):
@@ -221,9 +221,30 @@ def result_kind(operation, values):
     return INT if operation in INTEGER_RESULTS else FLOAT
 
 
+def largest_result(operation, values):
+    """Of an operation on whole numbers: how far its result is from 0 at most."""
+    sizes = [size(value) for value in (values[1:] if operation == "where" else values)]
+    if None in sizes:
+        return None
+    result = sum(sizes) if operation in ("add", "subtract") else max(sizes)
+    if operation == "multiply":
+        result = math.prod(sizes)
+    if max(result, *sizes) > MOST_EXACT:
+        raise Refusal("the function calculates with integers that may be too large for floats")
+    return result
+
+
+def size(value):
+    """How far a whole number, or a truth value, is from 0 at most; None of floats."""
+    if kind(value) == FLOAT:
+        return None
+    return abs(int(value)) if type(value) is not Symbol else value.largest or 1
+
+
 def combine(operation, *values):
     """An operation on symbols and numbers."""
     result = result_kind(operation, values)
+    largest = largest_result(operation, values)
     if operation == "negative" and result == INT and type(values[0]) is Symbol:
         return combine("subtract", 0, *values)  # so that 0 gets no sign
     graph = next((value.graph for value in values if type(value) is Symbol), None)
@@ -243,7 +264,7 @@ def combine(operation, *values):
     if operation == "multiply" and result == INT:
         node = graph.apply("add", node, graph.number(0.0))
     number = graph.value_of(node)
-    return Symbol(graph, node, result == INT) if number is None else constant(number, result)
+    return Symbol(graph, node, largest if result == INT else None) if number is None else constant(number, result)
 
 
 LOGICAL = BOOLEAN.difference(COMPARISONS)
@@ -263,7 +284,7 @@ def as_number(value):
     if type(value) is not Symbol:
         return int(value)
     graph = value.graph
-    return Symbol(graph, graph.apply("where", value.node, graph.number(1.0), graph.number(0.0)), True)
+    return Symbol(graph, graph.apply("where", value.node, graph.number(1.0), graph.number(0.0)), 1)
 
 
 def as_float(value):
@@ -314,8 +335,9 @@ def logarithm_of_sum(first, second):
     """log(exp(first) + exp(second)), without overflow."""
     larger = combine("maximum", first, second)
     distance = combine("negative", combine("absolute", combine("subtract", first, second)))
-    # of two infinities of one sign there is no difference
-    return select(combine("equal", first, second), combine("add", first, float(np.log(2.0))),
+    # of two infinities of one sign there is no difference; of equal numbers each has half of the derivative
+    middle = combine("add", combine("multiply", first, 0.5), combine("multiply", second, 0.5))
+    return select(combine("equal", first, second), combine("add", middle, float(np.log(2.0))),
                   combine("add", larger, combine("log1p", combine("exp", distance))))
 
 
@@ -435,7 +457,7 @@ def prepared(ufunc, values):
 
 
 def reduce(ufunc, inputs, axis=0, keepdims=False, initial=None):
-    """Pairwise, so that few partial results depend on each element."""
+    """Pairwise, so that few partial results depend on each element; but for products."""
     array = prepared(ufunc, inputs[0])
     if axis is None:
         axis = tuple(range(array.ndim))
@@ -449,6 +471,8 @@ def reduce(ufunc, inputs, axis=0, keepdims=False, initial=None):
             raise Refusal("the reduction of nothing")
     if initial is not None:
         columns = np.concatenate([np.full((1, *shape), initial, object), columns])
+    if ufunc is np.multiply:  # in order, because parts may be beyond the range where the whole is not
+        columns = accumulate(ufunc, (columns,))[-1:]
     while len(columns) > 1:
         n = len(columns) & ~1
         pairs = np.empty((n // 2, *shape), object)
@@ -564,58 +588,55 @@ def call_function(function, args, kwargs):
     return as_array(promoted(result.view(np.ndarray)))
 
 
-def names_used_by(function):
-    """By a function, by functions inside it, and by those that it knows as variables."""
-    names, seen, waiting = set(), set(), [getattr(function, "fun", function)]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, types.MethodType):
-            found = found.__func__
-        if isinstance(found, types.FunctionType) and found not in seen:
-            seen.add(found)
-            variables = inspect.getclosurevars(found)
-            waiting += [found.__code__, *variables.nonlocals.values(), *variables.globals.values()]
-        elif isinstance(found, types.CodeType):
-            names.update(found.co_names)
-            waiting += found.co_consts
-    return names
-
-
-def trace(calling, n_dim, shapes, dtypes=None):
+def trace(calling, n_dim, shapes, dtypes=None, largest=None):
     """The graph of a function of a point and of data of these shapes, and dtypes: by default all float64.
 
-    `calling` is called with coordinates and data as arrays.
+    `calling` is called with coordinates and data as arrays. `largest` says of each of the data how far its whole
+    numbers are from 0 at most.
 
     Raises
     ------
     Exception
         Any, where the function cannot be traced; often, but not always, a TraceError.
     """
-    if "nan_to_num" in names_used_by(calling):  # it leaves arrays of objects as they are
-        raise TraceError("the function uses nan_to_num")
     graph = Graph(n_dim, MOST_NODES)
+    refused = []
+    token = REFUSED.set(refused)
     try:
         with np.errstate(all="ignore"):
-            value = as_float(returned(graph, calling, n_dim, shapes, dtypes or [float] * len(shapes)))
+            data = as_symbols(graph, shapes, dtypes or [float] * len(shapes), largest or [MOST_EXACT] * len(shapes))
+            value = as_float(watched.call(returned, refused.append, graph, calling, data))
             graph.root = value.node if type(value) is Symbol else graph.number(value)
-            return graph.balanced()
+            made = graph.balanced()
     except Refusal as refusal:
         raise TraceError(*refusal.args) from None
+    finally:
+        REFUSED.reset(token)
+    if refused:
+        raise TraceError(refused[0])
+    return made
 
 
-def returned(graph, calling, n_dim, shapes, dtypes):
-    """What the function returns, a symbol or a number."""
-    x = np.empty(n_dim, object)
-    x[:] = [Symbol(graph, graph.coordinate(i)) for i in range(n_dim)]
+def as_symbols(graph, shapes, dtypes, largest):
+    """The data of a problem."""
     data, n_data = [], 0
-    for shape, dtype in zip(shapes, map(np.dtype, dtypes), strict=True):
+    for shape, dtype, most in zip(shapes, map(np.dtype, dtypes), largest, strict=True):
         if dtype.type not in (np.float64, np.int64, np.bool_):
             raise Refusal(f"the function calculates with {dtype}")
         array = np.empty(shape, object)
         for index in np.ndindex(*shape):
-            datum = Symbol(graph, graph.datum(n_data), dtype.kind == "i")
+            datum = Symbol(graph, graph.datum(n_data), most if dtype.kind == "i" else None)
             array[index] = as_truth(datum) if dtype.kind == "b" else datum
             n_data += 1
         data.append(array.view(SymbolArray))
+    return data
+
+
+def returned(graph, calling, data):
+    """What the function returns, a symbol or a number."""
+    x = np.empty(graph.n_dim, object)
+    x[:] = [Symbol(graph, graph.coordinate(i)) for i in range(graph.n_dim)]
     value = calling(x.view(SymbolArray), data)
+    if calling.vectorized and np.shape(value) != (1,):
+        raise Refusal(f"the function returns an array of shape {np.shape(value)} for one point")
     return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value

@@ -1,0 +1,71 @@
+"""What Python runs while a function is traced: code that a kernel cannot stand for, though it never looks at a number.
+
+In a kernel arithmetic raises no exceptions and gives no warnings, so what handles them would never run.
+"""
+
+import dis
+import gc
+import itertools
+import sys
+import types
+
+# Of SciPy's packages: functions of others take arrays of objects for something else than numbers.
+TRACEABLE_SCIPY = ("optimize", "_lib")
+# Packages that handle exceptions of their own.
+OF_NO_CONCERN = ("scipy", "fastgd", "importlib", "warnings")
+
+
+def has_handler(code):
+    """Whether there are handlers of exceptions in the code, other than those that `with` brings along."""
+    if not code.co_exceptiontable:
+        return False
+    names = (instruction.opname for instruction in dis.get_instructions(code))
+    return any(name == "PUSH_EXC_INFO" and following != "WITH_EXCEPT_START"
+               for name, following in itertools.pairwise(names))
+
+
+def all_within(code):
+    """The code, and that of the functions that are defined in it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from all_within(constant)
+
+
+def objection(frame):
+    """What is wrong with a function that is called; None where nothing is."""
+    code = frame.f_code
+    package, _, rest = (frame.f_globals.get("__name__") or "").partition(".")
+    if package == "numpy":
+        if code.co_name == "nan_to_num":  # which leaves arrays of objects as they are
+            return "the function uses nan_to_num"
+        if code.co_qualname in ("errstate.__init__", "seterr") and "raise" in frame.f_locals.values():
+            return "the function has errors of arithmetic raised"
+        return None
+    if package == "scipy" and rest.partition(".")[0] not in TRACEABLE_SCIPY:
+        return f"the function calls SciPy's {code.co_name}"
+    if package not in OF_NO_CONCERN and (has_handler(code) or code.co_name == "__exit__"):
+        return f"{code.co_name} handles exceptions"  # an __exit__ may, by what it returns
+    return None
+
+
+def call(function, note, *args):
+    """Calls a function; the objections to whatever it calls, itself included, are noted."""
+    seen = {}  # by number, because hashes of code take long; kept, so that no other gets the number
+
+    def look(frame, event, argument):
+        code = frame.f_code
+        if id(code) not in seen:
+            seen[id(code)] = code
+            if reason := objection(frame):
+                note(reason)
+
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # what the collector calls is not the function's
+    sys.settrace(look)
+    try:
+        return function(*args)
+    finally:
+        sys.settrace(before)
+        if collects:
+            gc.enable()
