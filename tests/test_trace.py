@@ -672,6 +672,18 @@ def test_summands_add_up(source, n_terms):
     assert len({node for _, node in terms}) == len(terms)
 
 
+@pytest.mark.parametrize(("source", "is_doubtful"), [
+    ("rosen(x)", False), ("np.sum(np.log1p(np.exp(x)))", False), ("np.sum(1.0 / (1.0 + x**2 + abs(x)))", False),
+    ("np.log(x @ x + 0.5)", False), ("np.sum(np.sqrt(x) / 3.0) + 7.0", False), ("np.sum(x**1.5)", False),
+    ("np.sum(np.arctanh(np.exp(x)))", True), ("np.log(x @ x)", True),
+    ("np.sum(np.log1p(x))", True), ("np.sum(1.0 / (np.exp(x) - 1.0))", True),
+    ("np.sum(1.0 / x**2)", True), ("np.sum(np.abs(x) ** -0.5)", True), ("x[0] ** x[1] + x[2]", True),
+    ("np.sum(np.where(x == 0.0, np.nan, x))", True), ("x[0] + np.inf", True), ("np.exp(x[0]) - np.exp(x[0])", True)])
+def test_terms_with_poles_are_looked_at(source, is_doubtful):
+    """Only those: it takes an evaluation more."""
+    assert (traced(compiled_source(source)).doubt() is not None) == is_doubtful
+
+
 # Expressions that hypothesis makes
 
 COORDINATES = st.sampled_from(["x[0]", "x[1]", "x[2]"])

@@ -23,6 +23,7 @@ NEVER_MINUS_ZERO = frozenset(("absolute", "exp", "exp2", "cosh", "cos", "hypot",
 
 # Operations that are infinite for single values of their last argument.
 POLES = frozenset(("divide", "log", "log2", "log10", "log1p", "arctanh"))
+NEVER_NEGATIVE = frozenset(("exp", "exp2", "cosh", "absolute", "hypot"))
 
 # A sum of at least so many terms is computed as a tree: a change of one of them then passes through few of the others,
 # and rounding errors do not add up. Products are not: their parts may be beyond the range where the whole is not.
@@ -283,22 +284,44 @@ class Graph:
         terms, others = self.summands()
         doubtful = [number for number in others
                     if self.value_of(number) is None or not math.isfinite(self.value_of(number))]
-        doubtful += [number for _, number in terms if self._may_be_singular(number)]
+        singular = self._singular()
+        doubtful += [number for _, number in terms if number in singular]
         if not doubtful:
             return None
         total = self.sum(doubtful)
         return self.apply("subtract", total, total)
 
-    def _may_be_singular(self, number):
-        """Whether a node may be infinite or a nan at a point, and finite at those around it."""
-        for node in map(self.nodes.__getitem__, self.needed_by([number])):
-            if node.operation in ("equal", "not_equal"):
-                return True
-            if node.operation in POLES and self.nodes[node.arguments[-1]].coordinates:
-                return True
-            if node.operation == "power" and not (self.value_of(node.arguments[1]) or 0.0) > 0.0:
-                return True
-        return False
+    def _singular(self):
+        """The nodes that may be infinite or a nan at a point, and finite at those around it."""
+        positive, not_negative = self._signs()
+        without_pole = {"log1p": not_negative, "arctanh": ()}
+        singular = set()
+        for number, node in enumerate(self.nodes):
+            last = node.arguments[-1]
+            has_pole = (node.operation in POLES and self.nodes[last].coordinates
+                        and last not in without_pole.get(node.operation, positive))
+            if has_pole or node.operation in ("equal", "not_equal") or (
+                    node.operation == "power" and not (self.value_of(last) or 0.0) > 0.0) or (
+                    not singular.isdisjoint(self.arguments_of(number))):
+                singular.add(number)
+        return singular
+
+    def _signs(self):
+        """The nodes that are positive, and those that are never negative, as far as that shows."""
+        positive, not_negative = set(), set()
+        for number, node in enumerate(self.nodes):
+            parts = set(node.arguments)
+            if node.operation == NUMBER:
+                is_positive, is_other = node.arguments[0] > 0.0, node.arguments[0] == 0.0
+            else:
+                is_positive = node.operation == "add" and parts <= not_negative and not parts.isdisjoint(positive)
+                is_other = node.operation in NEVER_NEGATIVE or (node.operation == "add" and parts <= not_negative) or (
+                    node.operation == "multiply" and len(parts) == 1)
+            if is_positive:
+                positive.add(number)
+            if is_positive or is_other:
+                not_negative.add(number)
+        return positive, not_negative
 
     def _parts(self, coefficient, node):
         """A multiple of a node as a sum: (coefficient, node) of each part, none if it is no sum."""
