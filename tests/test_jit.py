@@ -508,7 +508,7 @@ def test_without_numba(monkeypatch):
     monkeypatch.delitem(sys.modules, "fastgd._jit.machine", raising=False)
     monkeypatch.delattr("fastgd._jit.machine", raising=False)
     compiled = jit(product, vectorized=True)
-    with pytest.warns(RuntimeWarning, match=r"pip install fastgd\[jit\]"):
+    with pytest.warns(RuntimeWarning, match=r'pip install "fastgd\[jit\]"'):
         found = minimize(compiled, STARTS)
     assert compiled.kind == "vectorized"
     assert bits(found) == bits(minimize(product, STARTS, vectorized=True))

@@ -6,7 +6,8 @@ from types import FunctionType
 
 from ._core.difference import CentralDifference
 from ._core.objective import Objective
-from ._core.python_objective import Pointwise, Vectorized
+from ._core.python_objective import Pointwise
+from ._core.vectorized import Vectorized
 from ._inputs import as_batch_args, as_choice, as_flag
 from .difference import Difference
 

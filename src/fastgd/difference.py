@@ -28,7 +28,8 @@ class Difference:
     -----
     The error of the quotient is about ``eps * |f| / h`` from rounding and ``h**2 * |f'''| / 6`` from truncation; the
     default balances the two [1]_. Values that are computed in float32 have an eps of 1.2e-7: a step of 5e-3 is right
-    for them, and the default would see rounding alone. Inside bounds a pair of points that does not fit is replaced by
+    for them, and the default would see rounding alone. Where the error exceeds `gtol`, a gradient that seems to be zero
+    need not be. Inside bounds a pair of points that does not fit is replaced by
     ``(4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h)``, of the same order, on the wider side of x.
 
     References

@@ -1,8 +1,9 @@
 from cpython.object cimport PyObject
 from cython cimport final
+from libc.math cimport NAN
 
 from .argument cimport Argument
-from .objective cimport Block, Objective
+from .objective cimport GRADIENT, VALUE, Block, Objective
 
 
 cdef class PythonObjective(Objective):
@@ -18,6 +19,20 @@ cdef class PythonObjective(Objective):
     cdef Argument argument
 
 
+# The loop holds the GIL for these objectives, but its methods are declared without it. `with gil` would take it once
+# more at every call, which costs 20 ns; a function pointer of the right type does not.
+ctypedef int (*Evaluation)(PythonObjective, Block *, int, double *, double *) except -1 nogil
+
+
+cdef inline void fill_nan(const Block *block, Py_ssize_t column, int want, double *f, double *g) noexcept:
+    cdef Py_ssize_t i
+    if want & VALUE:
+        f[column] = NAN
+    if want & GRADIENT:
+        for i in range(block.n_dim):
+            g[i * block.stride + column] = NAN
+
+
 @final
 cdef class Pointwise(PythonObjective):
     cdef PyObject **stack        # one free slot, then the arguments of a vectorcall
@@ -29,23 +44,3 @@ cdef class Pointwise(PythonObjective):
     cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate)
     cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1
-
-
-@final
-cdef class Vectorized(PythonObjective):
-    cdef int tested              # a mask of VALUE and GRADIENT: which of its functions have been called,
-    cdef int trusted             # and did not write into their argument
-    cdef double *some_columns    # of the points, before the last call
-    cdef object problems
-    cdef tuple batch_columns
-    cdef int select_problems(self, Block *block) except -1
-    cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1
-    cdef object ask(self, int which, Block *block)
-    cdef tuple ask_for(self, Block *block, int want)
-    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1
-    cdef void copy_some_columns(self, const Block *block, double *columns) noexcept
-    cdef bint has_written(self, const Block *block) noexcept
-    cdef int move_points(self, Block *block) except -1
-    cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1
-    cdef list find_failing(self, Block *block, int want, object points, object problems, list groups)
-    cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1

@@ -6,8 +6,6 @@ from typing_extensions import disjoint_base
 
 from .objective import Objective
 
-class OutOfTimeError(Exception): ...
-
 @disjoint_base
 class PythonObjective(Objective):
     def __new__(
@@ -25,8 +23,4 @@ class PythonObjective(Objective):
 
 @final
 class Pointwise(PythonObjective):
-    def __new__(cls, *arguments: Any) -> Self: ...
-
-@final
-class Vectorized(PythonObjective):
     def __new__(cls, *arguments: Any) -> Self: ...

@@ -27,7 +27,7 @@ def jit(fun=None, *, vectorized=False, unpack=False, libm=False):
     coordinates. All that happens when it is first minimized, or its gradient is taken, and again for another number
     of dimensions, other `args`, and other shapes of `batch_args`.
 
-    It needs numba: ``pip install fastgd[jit]``.
+    It needs numba: ``pip install "fastgd[jit]"``.
 
     Parameters
     ----------
@@ -331,7 +331,7 @@ def require_llvm():
     try:
         import llvmlite  # type: ignore[import-untyped, import-not-found]  # noqa: F401
     except ImportError:
-        raise ImportError("it takes numba: pip install fastgd[jit]") from None
+        raise ImportError('it takes numba: pip install "fastgd[jit]"') from None
 
 
 def traced(calling, n_dim, arrays, libm, samples, expected):

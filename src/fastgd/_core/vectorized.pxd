@@ -1,0 +1,24 @@
+from cython cimport final
+
+from .objective cimport Block
+from .python_objective cimport PythonObjective
+
+
+@final
+cdef class Vectorized(PythonObjective):
+    cdef int tested              # a mask of VALUE and GRADIENT: which of its functions have been called,
+    cdef int trusted             # and did not write into their argument
+    cdef double *some_columns    # of the points, before the last call
+    cdef object problems
+    cdef tuple batch_columns
+    cdef int select_problems(self, Block *block) except -1
+    cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1
+    cdef object ask(self, int which, Block *block)
+    cdef tuple ask_for(self, Block *block, int want)
+    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1
+    cdef void copy_some_columns(self, const Block *block, double *columns) noexcept
+    cdef bint has_written(self, const Block *block) noexcept
+    cdef int move_points(self, Block *block) except -1
+    cdef int load_columns(self, Block *block, object points, object problems, object columns) except -1
+    cdef list find_failing(self, Block *block, int want, object points, object problems, list groups)
+    cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1
