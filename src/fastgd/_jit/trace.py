@@ -605,7 +605,7 @@ def trace(calling, n_dim, shapes, dtypes=None, largest=None):
     try:
         with np.errstate(all="ignore"):
             data = as_symbols(graph, shapes, dtypes or [float] * len(shapes), largest or [MOST_EXACT] * len(shapes))
-            value = as_float(watched.call(returned, refused.append, graph, calling, data))
+            value = as_float(watched.call(returned, graph, calling, data))
             graph.root = value.node if type(value) is Symbol else graph.number(value)
             made = graph.balanced()
     except Refusal as refusal:

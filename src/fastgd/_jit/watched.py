@@ -9,8 +9,10 @@ import itertools
 import sys
 import types
 
+from .graph import Refusal
+
 # Of SciPy's packages: functions of others take arrays of objects for something else than numbers.
-TRACEABLE_SCIPY = ("optimize", "_lib")
+TRACEABLE_SCIPY = ("optimize", "_lib", "_external")
 # Packages that handle exceptions of their own.
 OF_NO_CONCERN = ("scipy", "fastgd", "importlib", "warnings")
 
@@ -49,8 +51,8 @@ def objection(frame):
     return None
 
 
-def call(function, note, *args):
-    """Calls a function; the objections to whatever it calls, itself included, are noted."""
+def call(function, *args):
+    """Calls a function; what there is an objection to is refused before it does anything."""
     seen = {}  # by number, because hashes of code take long; kept, so that no other gets the number
 
     def look(frame, event, argument):
@@ -58,7 +60,7 @@ def call(function, note, *args):
         if id(code) not in seen:
             seen[id(code)] = code
             if reason := objection(frame):
-                note(reason)
+                raise Refusal(reason)
 
     before, collects = sys.gettrace(), gc.isenabled()
     gc.disable()  # what the collector calls is not the function's
