@@ -39,12 +39,12 @@ class CheckpointError(Exception):
 class Checkpoint:
     """The file of a run."""
 
-    def __init__(self, path, plan, size):
+    def __init__(self, path, plan, size, observer):
         if not isinstance(path, (str, bytes, os.PathLike)):
             raise TypeError(f"checkpoint must be a path, got {type(path).__name__}")
         self.name = os.fsdecode(path)
         self.path = os.path.realpath(self.name)
-        self.fingerprint = np.frombuffer(fingerprint(plan, size), np.uint8)
+        self.fingerprint = np.frombuffer(fingerprint(plan, size, observer), np.uint8)
         self.done = np.zeros(plan.points.n_problems, dtype=bool)
         self.n_dim = plan.points.n_dim
         self.is_saved = True
@@ -155,13 +155,14 @@ def read_array(archive, name, values, chosen):
             raise ValueError(f"{name} is longer than its header says")
 
 
-def fingerprint(plan, size):
+def fingerprint(plan, size, observer):
     """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
     mended, and the run go on."""
     digest = hashlib.sha256(b"fastgd 3")
+    watched = () if observer is None else (observer.watched,)  # those whose f is evaluated at every iterate
     for thing in (size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
-                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, plan.observed,
-                  plan.keep_best, plan.maximize, plan.record_errors):
+                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched, plan.keep_best,
+                  plan.maximize, plan.record_errors):
         add(digest, thing)
     return digest.digest()
 

@@ -47,7 +47,7 @@ class Job:
         if checkpoint is not None:
             from ._checkpoint import Checkpoint
 
-            self.checkpoint = Checkpoint(checkpoint, plan, size)
+            self.checkpoint = Checkpoint(checkpoint, plan, size, observer)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
         if progress is not False:
             self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)

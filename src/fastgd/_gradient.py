@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._core.descent import gradient as core_gradient
-from ._inputs import as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
+from ._inputs import as_args, as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
 from ._objective import DEFAULT_DIFFERENCE, as_objective
 from ._unraisable import unraisable_as_error
 from .difference import Difference
@@ -64,8 +64,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     points = as_points(x, "x", one_as_it_is=True)
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    args = (*args,) if isinstance(args, tuple) else (args,)  # a tuple that tells this call from others
-    objective, difference, functions = as_objective(fun, points, args, difference, vectorized, unpack, batch_args)
+    objective, difference, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,
+                                                    batch_args)
     slopes = np.empty(points.shape)
     flat = slopes if len(points.shape) == 1 else slopes.reshape(-1)
     if functions:

@@ -196,6 +196,11 @@ def one_bound(bound, side, points, name):
                          f"{points.shape}") from None
 
 
+def as_args(args):
+    """The further arguments as a tuple of this call's own, by which the chunks of a run know that they are of one."""
+    return (*args,) if isinstance(args, tuple) else (args,)
+
+
 def as_batch_args(batch_args, points):
     """One array per argument, (n_problems, ...), that cannot be written to."""
     if not isinstance(batch_args, (tuple, list)):

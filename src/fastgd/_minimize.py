@@ -7,6 +7,7 @@ import numpy as np
 from ._chunks import solve
 from ._inputs import (
     LARGEST_COUNT,
+    as_args,
     as_bounds,
     as_choice,
     as_count,
@@ -229,13 +230,11 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
 
         observer = Observer(points, callback, trace, sign)
     plan = Plan(
-        fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]),
-        args=(*args,) if isinstance(args, tuple) else (args,),  # a tuple that tells this call from others
+        fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=as_args(args),
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
         bounds=bounds,
         numbers=_numbers(points, learning_rates, sign, options), method=method,
         noise=_as_core_noise(options["noise"], options["rng"], method),
-        observed=None if observer is None else True if observer.watched is None else observer.watched,
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
           progress=progress, checkpoint=checkpoint)

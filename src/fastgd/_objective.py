@@ -59,7 +59,6 @@ def refuse_options(fun, given):
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False):
     """The core's objective, how the gradients are taken that it does not supply, and the C functions it calls."""
     own_jac, difference = split_jac(jac)
-    args = args if isinstance(args, tuple) else (args,)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
         return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
                                    record_errors), difference, ()

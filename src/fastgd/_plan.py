@@ -38,8 +38,6 @@ class Plan:
         By name: of every problem the learning rate, tolerances and limits.
     noise : tuple, optional
         Scale, decay and key.
-    observed : None, True or array
-        Which problems' iterates somebody looks at: none, all, or those that are marked.
     rates : Rates, optional
         The learning rates of any iterations, if they change.
     first : int

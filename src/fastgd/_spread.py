@@ -39,7 +39,6 @@ class Group(NamedTuple):
 def values_at(fun, args, group, deadline, until_error):
     """The outcomes of some points, perhaps until the first exception, and the seconds that it took."""
     begin = time.perf_counter()
-    args = args if isinstance(args, tuple) else (args,)
     outcomes = []
     for point, data in zip(group.points, group.data, strict=True):
         if time.time() > deadline:

@@ -1,12 +1,11 @@
 """Gradients by central differences: steps and stencils."""
-from libc.math cimport INFINITY, isfinite
+from libc.math cimport isfinite
 from libc.string cimport memcpy
 
 from .evaluation cimport (
     Evaluator,
     are_first_lanes,
     count,
-    fastgd_seconds,
     may_be_asked,
     note_fault,
     note_value,
@@ -269,7 +268,7 @@ cdef class CentralDifference(Evaluator):
             for i in range(lanes.n_dim):
                 block.x[i] = x[i * lanes.capacity + j]
             n_values = 0
-            if self.deadline == INFINITY or fastgd_seconds() <= self.deadline:
+            if not self.time_is_over():
                 n_values = objective.evaluate_pairs(block, lanes.pair_first + j, lanes.pair_second + j)
             if block.n_failed:
                 note_fault(lanes, lane_of[j], EXCEPTION)
@@ -363,7 +362,7 @@ cdef class CentralDifference(Evaluator):
         cdef double *out = lanes.g_y if x == lanes.y else lanes.block_g
         cdef Py_ssize_t i, j, at = 0, length = length_of_rows(lanes, n)
         cdef bint finite = True
-        if self.deadline < INFINITY and fastgd_seconds() > self.deadline:
+        if self.time_is_over():
             return 1
         self.set_steps(lanes, x, lane_of, n)
         if not open_in_place(lanes, objective, x, lane_of, n):

@@ -329,7 +329,7 @@ cdef class Lanes:
             sink.fun[problem] = self.best_f[lane]
         elif self.known[lane] & VALUE:
             sink.fun[problem] = self.f[lane]
-        else:
+        else:  # nobody has asked for it: not the same as a nan
             fastgd_mark_unwritten(&sink.fun[problem], 1)
         sink.nit[problem] = max(self.nit[lane], 0)
         sink.nfev[problem] = self.nfev[lane]
