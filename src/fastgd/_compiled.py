@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._core.compiled import CompiledBlock, CompiledPoint
+from ._core.compiled import CompiledBlock, CompiledPoint, read_capsule
 from ._inputs import as_batch_args, as_real_array
 
 _BLOCK = ("int (intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride, const double *x, "
@@ -271,18 +271,6 @@ def read_numba(function):
 
 def read_low_level_callable(function):
     return read_capsule(tuple.__getitem__(function, 0))  # its own __getitem__ raises
-
-
-def read_capsule(capsule):
-    import ctypes
-
-    def of_capsule(name, result, *parameters):
-        return ctypes.PYFUNCTYPE(result, ctypes.py_object, *parameters)(("PyCapsule_" + name, ctypes.pythonapi))
-
-    name = of_capsule("GetName", ctypes.c_char_p)(capsule)
-    address = of_capsule("GetPointer", ctypes.c_void_p, ctypes.c_char_p)(capsule, name)
-    context = of_capsule("GetContext", ctypes.c_void_p)(capsule)
-    return address, name if name is None else name.decode(errors="replace"), context or 0
 
 
 # By the name of the class: the package that it is from, and the function that reads its instances.

@@ -1,4 +1,5 @@
 """Objectives that are C functions: of one point, or of a block of points. They run without the GIL."""
+from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_GetName, PyCapsule_GetPointer
 from cython cimport final
 from libc.math cimport NAN
 from libc.stdint cimport intptr_t, uintptr_t
@@ -15,6 +16,15 @@ cdef extern from "rows.h":
 cdef Py_ssize_t WIDTH = 96
 # Rows end where no vector register is filled in part, so that a value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 8
+
+
+def read_capsule(capsule):
+    """The address that a capsule holds, its name or None, and its context: 0 if it has none."""
+    cdef const char *name = PyCapsule_GetName(capsule)
+    address = <uintptr_t>PyCapsule_GetPointer(capsule, name)
+    context = <uintptr_t>PyCapsule_GetContext(capsule)
+    return address, None if name == NULL else (<bytes>name).decode(errors="replace"), context
+
 
 cdef void change_sign(double *row, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t j
