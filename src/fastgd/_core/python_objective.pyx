@@ -9,6 +9,8 @@ from .argument cimport Argument
 from .objective cimport GRADIENT, VALUE
 from .returned cimport convert_value, copy_gradients, split_pair
 
+import numpy as np
+
 cdef extern from "clock.h":
     double fastgd_seconds() noexcept nogil
 
@@ -18,9 +20,15 @@ cdef extern from "Python.h":
     PyObject *PyFloat_FromDouble(double value)
     void Py_XDECREF(PyObject *thing)
 
+# A float, too, but to find that out Python goes through its base classes.
+cdef object FLOAT64 = np.float64
+
+
 cdef inline double as_value(object result) except? -1.0:
     """The user's value of one point."""
-    return PyFloat_AS_DOUBLE(result) if PyFloat_Check(result) else convert_value(result)
+    if type(result) is FLOAT64 or PyFloat_Check(result):
+        return PyFloat_AS_DOUBLE(result)
+    return convert_value(result)
 
 
 # `Evaluation`, leaving it to the caller to look for the exception: a try statement costs 20 ns.
