@@ -22,7 +22,6 @@ from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
-cdef double EPSILON = 2.0 ** -52
 cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
 
 

@@ -49,12 +49,10 @@ cdef struct Needs:
 
 
 cdef class Lanes:
-    cdef double *slab
-    cdef double *rows               # (n_rows, capacity) the doubles that travel with a problem
-    cdef Py_ssize_t *counters       # (n_counter_rows, capacity) the integers that do
+    cdef void *slab
+    cdef double *next               # of the slab, without a place yet
+    cdef double *rows               # (n_rows, capacity) what travels with a problem: doubles, then integers
     cdef Py_ssize_t n_rows
-    cdef Py_ssize_t n_counter_rows
-    cdef Py_ssize_t n_state_rows
     cdef Py_ssize_t n_dim
     cdef Py_ssize_t capacity        # lanes, and the distance between rows
     cdef Py_ssize_t live            # lanes in use: the first ones
@@ -62,10 +60,12 @@ cdef class Lanes:
     cdef bint bounded
     cdef bint keep_best
     cdef int want_of_all            # at an iterate
-    cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it,
-    cdef bint differences_need_f      # which is one more where the lane does not want f: differences may need it
-    cdef double least_step          # of differences: h is about max(least_step, relative_step |x|);
-    cdef double relative_step       # infinity if the objective supplies gradients, which then have no rounding error
+    cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it
+    cdef bint differences_need_f    # perhaps: then f costs nothing more where the lane wants it
+    # h of differences is about max(least_step, relative_step |x|). least_step is infinite if the objective supplies
+    # gradients, which have no rounding error.
+    cdef double least_step
+    cdef double relative_step
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
     cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
@@ -82,7 +82,7 @@ cdef class Lanes:
     cdef double *best_g
     cdef double *noisy_g            # (n_dim, capacity)
     cdef const double *slopes       # the gradients that the Rule descends along: g, or noisy_g
-    cdef double *state              # (n_state_rows, capacity): what the Rule remembers
+    cdef double *state              # (state_rows of the Rule, capacity): what it remembers
     # (capacity,)
     cdef double *f
     cdef double *f_y
@@ -98,24 +98,26 @@ cdef class Lanes:
     cdef Py_ssize_t *njev
     cdef Py_ssize_t *maxiter
     cdef Py_ssize_t *maxfev
-    cdef Py_ssize_t *want_at_iterate  # a mask of VALUE and GRADIENT,
-    cdef Py_ssize_t *want           # and what is wanted at y now
+    # masks of VALUE and GRADIENT
+    cdef Py_ssize_t *want_at_iterate
+    cdef Py_ssize_t *want           # at y, now
+    cdef Py_ssize_t *known          # at x
+    cdef Py_ssize_t *known_y
     cdef Py_ssize_t *phase
-    cdef Py_ssize_t *known          # a mask of what is known at x,
-    cdef Py_ssize_t *known_y        # and at y
     cdef Py_ssize_t *fault          # a Status, or RUNNING: what went wrong in the last evaluation
     cdef Py_ssize_t *status
 
     # scratch of an evaluation
-    cdef double *h                  # (n_dim, capacity) steps, where bounded or the objective has differences; where
-    cdef double *second             # (n_dim, capacity) bounded also offsets of the second point of a pair
-    cdef double *pair_first         # (n_dim, capacity) where the objective takes points: coordinates of every pair,
-    cdef double *pair_second        # then the values there
+    cdef double *h                  # (n_dim, capacity) steps, where bounded or the objective has differences
+    cdef double *second             # (n_dim, capacity) offsets of the second point of a pair, where bounded
+    # (n_dim, capacity) where the objective takes points: the coordinates of every pair, then the values there
+    cdef double *pair_first
+    cdef double *pair_second
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
     cdef double *middle             # (capacity,) a coordinate while its row of the block is at other points
     cdef double *norm               # (capacity,) max |projected gradient|
-    cdef const Py_ssize_t *all_lanes  # 0, 1, 2, ...
+    cdef Py_ssize_t *all_lanes      # 0, 1, 2, ...
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
     cdef Py_ssize_t *columns        # (capacity,) of a list of lanes, those to be looked at again
@@ -124,13 +126,16 @@ cdef class Lanes:
     cdef double *other_block_f      # of the call before
     cdef double *block_g            # (n_dim, width of a block) of an objective with gradients or differences
     cdef Py_ssize_t *block_problems
-    cdef Block block                # the one in evaluation: column c is of lane block_lanes[c % n_block_lanes],
+    # The block in evaluation: its column c < n_block_columns is of lane block_lanes[c % n_block_lanes], those behind
+    # repeat the first.
+    cdef Block block
     cdef const Py_ssize_t *block_lanes
     cdef Py_ssize_t n_block_lanes
-    cdef Py_ssize_t n_block_columns  # up to this column; those behind it repeat the first
+    cdef Py_ssize_t n_block_columns
 
     cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1
     cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil
+    cdef void initialize(self, Py_ssize_t block_width) noexcept nogil
     cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
                     const double[:, :] upper) noexcept nogil
     cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil

@@ -13,6 +13,7 @@ cdef extern from "rows.h":
 
 cdef Py_ssize_t ALIGNMENT = 64
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
+cdef double MOST_ROWS = 64.0  # for each dimension
 
 
 cdef class Source:
@@ -65,6 +66,13 @@ cdef class Sink:
         source.next = source.n_problems
 
 
+cdef inline double *take(Lanes self, Py_ssize_t length) noexcept nogil:
+    """The next numbers of the slab."""
+    cdef double *begin = self.next
+    self.next = begin + length
+    return begin
+
+
 cdef class Lanes:
     def __dealloc__(self):
         free(self.slab)
@@ -73,7 +81,7 @@ cdef class Lanes:
         """Takes the memory and lays out its rows; with fewer problems than it has lanes an objective still gets
         blocks of the width it likes, filled with the points of their stencils."""
         cdef Py_ssize_t block_width = 1
-        cdef double n_bytes
+        cdef size_t n_bytes
         if capacity > 1 or objective.has_differences:  # which come in blocks that are the lanes themselves
             capacity = (capacity + 7) // 8 * 8
             if capacity % ALIASING == 0:
@@ -86,110 +94,91 @@ cdef class Lanes:
         self.bounded = needs.bounded
         self.keep_best = needs.keep_best
         self.want_of_all = VALUE | GRADIENT if needs.values or needs.keep_best else GRADIENT
-        self.n_state_rows = needs.state_rows
-        self.n_rows = n_dim * (4 + 2 * needs.bounded + 2 * needs.keep_best) + needs.state_rows + 8
-        self.n_counter_rows = 13
-        n_bytes = 8.0 * (
-            <double>capacity * (self.n_rows + self.n_counter_rows + 7 + n_dim * (
-                1 + (needs.bounded or objective.has_differences) + needs.bounded + needs.noise
-                + 2 * objective.takes_points))
-            + <double>block_width * (4 + n_dim * (
-                (not objective.owns_points) + (objective.has_gradient or objective.has_differences))) + 8)
-        if n_bytes >= 2.0**63:
+        if 8.0 * (<double>capacity + block_width) * (<double>n_dim + needs.state_rows + 1.0) * MOST_ROWS >= 2.0**63:
             raise OverflowError(f"{capacity} problems of {n_dim} dimensions side by side: their size overflows")
-        self.slab = <double *>malloc(<size_t>n_bytes)
+        self.next = NULL
+        self.place_rows(objective, needs, block_width)  # for their size
+        n_bytes = <uintptr_t>self.next
+        self.slab = malloc(n_bytes + ALIGNMENT)
         if self.slab == NULL:
-            raise MemoryError(f"the lanes of {capacity} problems of {n_dim} dimensions need {n_bytes:.0f} bytes")
+            raise MemoryError(f"the lanes of {capacity} problems of {n_dim} dimensions need {n_bytes} bytes")
+        self.next = <double *>((<uintptr_t>self.slab + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
         self.place_rows(objective, needs, block_width)
+        self.initialize(block_width)
         return 0
 
     cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil:
-        cdef Py_ssize_t lane, row = self.capacity, rows = self.n_dim * self.capacity
-        cdef double *p = <double *>((<uintptr_t>self.slab + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
-        cdef Py_ssize_t *q
-        self.rows = p
+        cdef Py_ssize_t n_dim = self.n_dim, row = self.capacity
         # what travels with a problem
-        self.x = p
-        self.y = p + rows
-        self.g = p + 2 * rows
-        self.g_y = p + 3 * rows
-        p += 4 * rows
+        self.rows = self.x = take(self, n_dim * row)
+        self.y = take(self, n_dim * row)
+        self.g = take(self, n_dim * row)
+        self.g_y = take(self, n_dim * row)
         if needs.bounded:
-            self.lower = p
-            self.upper = p + rows
-            p += 2 * rows
+            self.lower = take(self, n_dim * row)
+            self.upper = take(self, n_dim * row)
         if needs.keep_best:
-            self.best_x = p
-            self.best_g = p + rows
-            p += 2 * rows
-        self.state = p
-        p += needs.state_rows * row
-        self.f = p
-        self.f_y = p + row
-        self.best_f = p + 2 * row
-        self.learning_rate = p + 3 * row
-        self.gtol = p + 4 * row
-        self.xtol = p + 5 * row
-        self.ftol = p + 6 * row
-        self.ftarget = p + 7 * row
-        p += 8 * row
-        q = self.counters = <Py_ssize_t *>p
-        self.problem = q
-        self.nit = q + row
-        self.nfev = q + 2 * row
-        self.njev = q + 3 * row
-        self.maxiter = q + 4 * row
-        self.maxfev = q + 5 * row
-        self.want = q + 6 * row
-        self.phase = q + 7 * row
-        self.known = q + 8 * row
-        self.known_y = q + 9 * row
-        self.fault = q + 10 * row
-        self.status = q + 11 * row
-        self.want_at_iterate = q + 12 * row
-        p = <double *>(q + 13 * row)
+            self.best_x = take(self, n_dim * row)
+            self.best_g = take(self, n_dim * row)
+        self.state = take(self, needs.state_rows * row)
+        self.f = take(self, row)
+        self.f_y = take(self, row)
+        self.best_f = take(self, row)
+        self.learning_rate = take(self, row)
+        self.gtol = take(self, row)
+        self.xtol = take(self, row)
+        self.ftol = take(self, row)
+        self.ftarget = take(self, row)
+        self.problem = <Py_ssize_t *>take(self, row)
+        self.nit = <Py_ssize_t *>take(self, row)
+        self.nfev = <Py_ssize_t *>take(self, row)
+        self.njev = <Py_ssize_t *>take(self, row)
+        self.maxiter = <Py_ssize_t *>take(self, row)
+        self.maxfev = <Py_ssize_t *>take(self, row)
+        self.want = <Py_ssize_t *>take(self, row)
+        self.phase = <Py_ssize_t *>take(self, row)
+        self.known = <Py_ssize_t *>take(self, row)
+        self.known_y = <Py_ssize_t *>take(self, row)
+        self.fault = <Py_ssize_t *>take(self, row)
+        self.status = <Py_ssize_t *>take(self, row)
+        self.want_at_iterate = <Py_ssize_t *>take(self, row)
+        self.n_rows = (self.next - self.rows) // max(row, 1)  # there may be no problems
         # scratch
-        self.base = p
-        p += rows
+        self.base = take(self, n_dim * row)
         if needs.bounded or objective.has_differences:
-            self.h = p
-            p += rows
+            self.h = take(self, n_dim * row)
         if needs.bounded:
-            self.second = p
-            p += rows
+            self.second = take(self, n_dim * row)
         if needs.noise:
-            self.noisy_g = p
-            p += rows
+            self.noisy_g = take(self, n_dim * row)
         if objective.takes_points:
-            self.pair_first = p
-            self.pair_second = p + rows
-            p += 2 * rows
-        self.norm = p
-        self.gradient_lanes = <Py_ssize_t *>(p + row)
-        self.value_lanes = <Py_ssize_t *>(p + 2 * row)
-        self.columns = <Py_ssize_t *>(p + 3 * row)
-        self.row = p + 4 * row
-        self.middle = p + 5 * row
-        q = <Py_ssize_t *>(p + 6 * row)
+            self.pair_first = take(self, n_dim * row)
+            self.pair_second = take(self, n_dim * row)
+        self.norm = take(self, row)
+        self.row = take(self, row)
+        self.middle = take(self, row)
+        self.gradient_lanes = <Py_ssize_t *>take(self, row)
+        self.value_lanes = <Py_ssize_t *>take(self, row)
+        self.columns = <Py_ssize_t *>take(self, row)
+        self.all_lanes = <Py_ssize_t *>take(self, row)
+        self.block_f = take(self, block_width)
+        self.other_block_f = take(self, block_width)
+        self.block_problems = <Py_ssize_t *>take(self, block_width)
+        self.block.failed = <bint *>take(self, block_width)
+        if not objective.owns_points:
+            self.block_x = take(self, n_dim * block_width)
+        if objective.has_gradient or objective.has_differences:
+            self.block_g = take(self, n_dim * block_width)
+
+    cdef void initialize(self, Py_ssize_t block_width) noexcept nogil:
+        cdef Py_ssize_t lane
         for lane in range(self.capacity):
-            q[lane] = lane
-        self.all_lanes = q
-        p += 7 * row
-        self.block_f = p
-        self.other_block_f = p + block_width
-        self.block_problems = <Py_ssize_t *>(p + 2 * block_width)
-        self.block.problems = self.block_problems
-        self.block.failed = <bint *>(p + 3 * block_width)
+            self.all_lanes[lane] = lane
         memset(self.block.failed, 0, block_width * sizeof(bint))
+        self.block.problems = self.block_problems
         self.block.n_failed = 0
         self.block.culprit = self.unwritten = -1
         self.block.n_dim = self.n_dim
-        p += 4 * block_width
-        if not objective.owns_points:
-            self.block_x = p
-            p += self.n_dim * block_width
-        if objective.has_gradient or objective.has_differences:
-            self.block_g = p
 
     cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
                     const double[:, :] upper) noexcept nogil:
@@ -350,6 +339,4 @@ cdef class Lanes:
         """Moves the problem of one lane into another."""
         cdef Py_ssize_t row
         for row in range(self.n_rows):
-            self.rows[row * self.capacity + lane] = self.rows[row * self.capacity + origin]
-        for row in range(self.n_counter_rows):
-            self.counters[row * self.capacity + lane] = self.counters[row * self.capacity + origin]
+            memcpy(self.rows + row * self.capacity + lane, self.rows + row * self.capacity + origin, sizeof(double))

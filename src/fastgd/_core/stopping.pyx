@@ -57,7 +57,7 @@ MESSAGES = {
     Status.MAXITER: "The maximum number of iterations was reached.",
     Status.NONFINITE: "The function, its gradient or the next point was not finite; x is the last good point, or x0.",
     Status.CALLBACK: "The callback raised StopIteration.",
-    Status.MAXFEV: "The next iteration would need more function evaluations than maxfev allows.",
+    Status.MAXFEV: "The next iteration might need more function evaluations than maxfev allows.",
     Status.MAXTIME: "The time limit was reached.",
     Status.STEP_UNDERFLOW: "The difference step is too small: x + h or x - h equals x in some coordinate.",
     Status.EXCEPTION: "The objective raised an exception; x is the last good point, or x0.",
