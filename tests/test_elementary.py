@@ -37,7 +37,7 @@ def numpys(function):
 @functools.cache
 def kernel(function, width=None, libm=False, alone=False):
     """A kernel as a function of an array; `alone` without the points that are computed again by the C library."""
-    graph = trace.trace(jitted.Calling(lambda x: numpys(function)(x[0]), False, False, ()), 1, [])
+    graph = trace.trace(jitted.Calling(lambda x: numpys(function)(x[0]), False, False, ()), 1, (), (), ())
     width = width or codegen.WIDTH
     text = codegen.value_kernel(graph, width, libm)
     if alone:

@@ -37,7 +37,7 @@ POINTS = [np.array(point) for point in (
 
 def traced(fun, n_dim=3, shapes=()):
     """The graph of fun(x, *data), where data are symbols too."""
-    return trace.trace(jitted.Calling(fun, False, False, ()), n_dim, shapes)
+    return trace.trace(jitted.Calling(fun, False, False, ()), n_dim, shapes, [float] * len(shapes), [0] * len(shapes))
 
 
 class Kernel:
@@ -407,7 +407,7 @@ def test_forms_of_calls_give_the_same_function(vectorized, unpack):
         x = x if unpack else x[0].T if vectorized == "rows" else x[0]
         return x[0] * np.exp(-x[1]) + np.maximum(x[1], x[2])
 
-    made = trace.trace(jitted.Calling(fun, vectorized, unpack, ()), 3, ())
+    made = trace.trace(jitted.Calling(fun, vectorized, unpack, ()), 3, (), (), ())
     assert made.nodes == traced(lambda x: fun(*x) if unpack else fun(x)).nodes
     assert made.root == len(made.nodes) - 1
 
@@ -461,7 +461,7 @@ def test_test_functions_agree_within_their_bounds(name, vectorized):
     """All of `fastgd.functions`, at up to three numbers of dimensions; of points and of blocks."""
     function = functions.BY_NAME[name]
     for n_dim in function.n_dims[:3]:
-        made = trace.trace(jitted.Calling(function, vectorized, False, ()), n_dim, ())
+        made = trace.trace(jitted.Calling(function, vectorized, False, ()), n_dim, (), (), ())
         points = np.random.default_rng(n_dim).uniform(*function.bounds(n_dim), (10, n_dim))
         assert check(function, made, [*points, *function.minimizers(n_dim)], kernel=not vectorized) > 10
 
@@ -644,7 +644,7 @@ def test_whole_numbers_are_exact(source, size, is_right):
 def test_values_of_blocks_have_one_axis(fun):
     """What is a number of one column may be anything of several."""
     with pytest.raises(graph.TraceError, match="shape"):
-        trace.trace(jitted.Calling(fun, True, False, ()), 3, ())
+        trace.trace(jitted.Calling(fun, True, False, ()), 3, (), (), ())
 
 
 # Sums

@@ -5,7 +5,7 @@ import argparse
 from . import __version__
 
 
-def demo(options):
+def demo():
     """Minimizes a batch and prints what came out and how long it took."""
     from ._demo import run  # only what the command needs
 
@@ -23,7 +23,7 @@ def main(arguments=None):
                                     "answers agree, and prints the times.").set_defaults(run=demo)
     options = parser.parse_args(arguments)
     if hasattr(options, "run"):
-        options.run(options)
+        options.run()
     else:
         parser.print_help()
 

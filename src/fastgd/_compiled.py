@@ -319,10 +319,11 @@ def as_compiled_objective(fun, points, jac, batch_args, maximize, record_errors)
         return CompiledPoint(fun.address, fun.has_user_data, fun.user_data, functions, points.n_dim,
                              maximize), functions
     is_pair = fun.form == "pair"
-    return CompiledBlock(
-        0 if is_pair else fun.address, 0 if gradient is None else gradient.address, fun.address if is_pair else 0,
-        fun.user_data, 0 if gradient is None else gradient.user_data, functions, points.n_dim, params, maximize,
-        record_errors), functions
+    own = {"pair" if is_pair else "value": fun.address, "value_data": fun.user_data}
+    if gradient is not None:
+        own.update(gradient=gradient.address, gradient_data=gradient.user_data)
+    return CompiledBlock(functions, points.n_dim, **own, params=params, maximize=maximize,
+                         record_errors=record_errors), functions
 
 
 def as_compiled_gradient(fun, jac):

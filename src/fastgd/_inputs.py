@@ -17,8 +17,9 @@ class Points:
     __slots__ = ("is_own", "n_dim", "n_problems", "rows", "shape")
 
     def __init__(self, rows, shape, is_own=True):
-        self.rows = rows  # (n_problems, n_dim) float64, or if they are not our own of any real dtype
-        self.is_own = is_own  # and nobody changes them
+        # (n_problems, n_dim) float64; those that are not our own may be of any real dtype, and the user may change them
+        self.rows = rows
+        self.is_own = is_own
         self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
         self.n_problems, self.n_dim = rows.shape
 
@@ -120,15 +121,15 @@ def check_range(array, name, minimum, below, open_below):
         raise ValueError(f"{name} must satisfy {minimum:g} {bracket} {name} < {below:g}, got {where} = {array[index]}")
 
 
-def per_problem(value, name, points, *, minimum=0.0, below=np.inf, open_below=False):
+def per_problem(value, name, points, *, minimum=0.0, open_below=False):
     """A float64 for every problem, from a number or an array that broadcasts to the batch's shape."""
     if type(value) in (int, float):
-        return repeated(as_float(value, name, minimum=minimum, below=below, open_below=open_below), np.float64, points)
+        return repeated(as_float(value, name, minimum=minimum, open_below=open_below), np.float64, points)
     array = as_real_array(value, name)
     if array.dtype.kind == "b":
         raise TypeError(f"{name} must be a number, got {value!r}")
     array = array.astype(np.float64)
-    check_range(array, name, minimum, below, open_below)
+    check_range(array, name, minimum, np.inf, open_below)
     return spread(array, name, points)
 
 
@@ -265,6 +266,16 @@ def as_key(rng):
         raise TypeError("rng must be None, an integer, or a SeedSequence, Generator or BitGenerator of numpy.random, "
                         f"got {type(rng).__name__}")
     return rng.generate_state(2, np.uint64)
+
+
+def as_calling_form(vectorized, unpack):
+    """Whether coordinates are passed one by one, where that and how many points are passed go together."""
+    if vectorized is not False and vectorized is not True:
+        as_choice(vectorized, "vectorized", (False, True, "rows"))
+    unpack = unpack is not False and as_flag(unpack, "unpack")
+    if unpack and vectorized == "rows":
+        raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+    return unpack
 
 
 def as_choice(value, name, choices):

@@ -40,9 +40,9 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     fun : callable, Objective, compiled or jitted function, or str
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
         it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
-        An `Objective`, written in Cython, is used as it is; so are C functions, see `compiled`, for which only
-        `batch_args` and `jac` can be given with it. What `jit` makes has options of its own. Any of these, and `jac`,
-        can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
+        An `Objective`, written in Cython, is used as it is, and so are C functions (see `compiled`): `args`,
+        `vectorized` and `unpack` do not go with them. What `jit` makes has options of its own. Any of these, and
+        `jac`, can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image; B
         problems of one variable are (B, 1). A large array is read while the run goes on: it must not change meanwhile.
@@ -57,8 +57,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         every problem.
     jac : None, "3-point", Difference, callable, True or "exact"
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
-        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. That of a
-        compiled function is one, too. For a function made by `jit` "exact" are derivatives of its operations.
+        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. If `fun` is
+        a compiled function, so must `jac` be. For a function made by `jit`, "exact" asks for exact derivatives.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside. Pairs
         (low, high) become that by ``tuple(zip(*pairs))``. x0 must be inside; ``numpy.clip`` moves it there.
@@ -111,8 +111,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         their global variables, and lists, dictionaries and sets around them are not: delete the file when you change
         those. Problems from the file have no trace. Noise needs `rng` then.
     out : dict, optional
-        Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") in which the result's fields are
-        to be, such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
+        Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") into which the result is written,
+        such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
     on_error : {"raise", "record"}, default "raise"
         Whether an exception of `fun` is raised, with a note that names the problem and the iteration, or ends that
         problem with status ``EXCEPTION``.
@@ -137,6 +137,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         If an argument, or what `fun` returns, has the wrong type, shape or range.
     Exception
         Whatever `fun` raises, unless `on_error` is "record".
+    IndexError
+        If `trace` names a problem that the batch does not have.
+    RuntimeError
+        If a vectorized function writes into its argument, but did not in its first call; if a compiled function
+        reports a failure or leaves an output unwritten.
     CheckpointError
         If `checkpoint` is a file of another kind, or damaged.
 
@@ -250,15 +255,14 @@ def _as_method(method, learning_rate, points):
     elif not isinstance(method, Method):
         got = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
         raise TypeError(f"method must be a name or an instance of a class in fastgd.methods, got {got}")
-    if learning_rate is None:
-        learning_rate = method.learning_rate
-    elif callable(learning_rate) or isinstance(learning_rate, str):
-        method = replace(method, learning_rate=learning_rate)
-    else:  # perhaps an array: what a method knows of it is that it is a number
-        method = replace(method, learning_rate=1.0)
-    if callable(learning_rate) or isinstance(learning_rate, str):
-        return method, repeated(np.nan, np.float64, points)
-    return method, per_problem(learning_rate, "learning_rate", points, open_below=True)
+    rate = method.learning_rate if learning_rate is None else learning_rate
+    is_number = not callable(rate) and not isinstance(rate, str)
+    if learning_rate is not None:
+        # of numbers, perhaps an array, the method only has to know that they are: they come with the problems
+        method = replace(method, learning_rate=1.0 if is_number else rate)
+    if is_number:
+        return method, per_problem(rate, "learning_rate", points, open_below=True)
+    return method, repeated(np.nan, np.float64, points)
 
 
 def _as_core_noise(noise, rng, method):

@@ -8,7 +8,7 @@ from ._core.difference import CentralDifference
 from ._core.objective import Objective
 from ._core.python_objective import Pointwise
 from ._core.vectorized import Vectorized
-from ._inputs import as_batch_args, as_choice, as_flag
+from ._inputs import as_batch_args, as_calling_form, as_choice
 from .difference import Difference
 
 DEFAULT_DIFFERENCE = Difference()
@@ -110,11 +110,7 @@ def is_jitted(thing):
 def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize, record_errors):
     if jac is not None and recognize(jac) is not None:
         raise TypeError("jac is a compiled function, and fun a Python function: both must be of one kind")
-    if vectorized is not False and vectorized is not True:
-        as_choice(vectorized, "vectorized", (False, True, "rows"))
-        if unpack:
-            raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+    unpack = as_calling_form(vectorized, unpack) or not points.shape
     kind = Vectorized if vectorized else Pointwise
-    unpack = (unpack is not False and as_flag(unpack, "unpack")) or not points.shape
     return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, maximize, record_errors,
                 vectorized == "rows")

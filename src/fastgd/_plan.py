@@ -17,9 +17,10 @@ from ._unraisable import unraisable_as_error
 # depend on it.
 LARGEST_POINTWISE_CHUNK = 256
 POINTWISE_CHUNKS = 64  # of a smaller batch: the function may take seconds
-LARGEST_CHUNK = 65_536
 COMPILED_CHUNK = 4_096  # at the most; with far fewer, the end of a chunk, where its lanes empty, takes a notable share
-VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets
+VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets; within these limits,
+SMALLEST_VECTORIZED_CHUNK = 4_096  # because NumPy's overhead per call weighs more on few columns
+LARGEST_VECTORIZED_CHUNK = 65_536
 
 
 class Plan:
@@ -94,7 +95,8 @@ class Plan:
         if self.kind == "pointwise":
             return min(max(self.points.n_problems // POINTWISE_CHUNKS, 1), LARGEST_POINTWISE_CHUNK)
         if self.kind == "vectorized":
-            return min(max(VECTORIZED_CHUNK_BYTES // (8 * self.points.n_dim), COMPILED_CHUNK), LARGEST_CHUNK)
+            size = VECTORIZED_CHUNK_BYTES // (8 * self.points.n_dim)
+            return min(max(size, SMALLEST_VECTORIZED_CHUNK), LARGEST_VECTORIZED_CHUNK)
         n_chunks = -(-self.points.n_problems // COMPILED_CHUNK)
         if n_chunks > 1:  # as many for each of 2 workers, or of 4 and 8
             shares = 2 if n_chunks <= 8 else 8

@@ -80,7 +80,7 @@ class Result(Record):
     fun : float or ndarray of the batch's shape
         The value there.
     jac : float or ndarray, of the shape of x
-        The gradient there; nan where none could be had.
+        The gradient there; nan where it was never computed.
     nit : int or ndarray
         Iterations.
     nfev : int or ndarray
@@ -89,8 +89,16 @@ class Result(Record):
         Gradients, whether by differences or the user's.
     status : Status or ndarray of int
         Why the problem ended.
+    success : bool or ndarray of bool
+        Whether the status is one of convergence.
+    message : str or ndarray of str
+        The status in words.
     trace : Trace, dict or None
         The recorded paths: of the single problem, or by problem of a batch.
+    best : Result
+        The single result with the lowest value; with the highest one from `maximize`, where `maximized` is True.
+    is_single : bool
+        Whether this is the result of one problem.
 
     Examples
     --------

@@ -22,17 +22,18 @@ class CompiledPoint(Objective):
 class CompiledBlock(Objective):
     def __new__(
         cls,
-        value: int,
-        gradient: int,
-        pair: int,
-        value_data: int,
-        gradient_data: int,
         owner: object,
         n_dim: int,
+        *,
+        value: int = 0,
+        gradient: int = 0,
+        pair: int = 0,
+        differences: int = 0,
+        value_data: int = 0,
+        gradient_data: int = 0,
         params: NDArray[np.float64] | None = None,
         maximize: bool = False,
         record_errors: bool = False,
-        differences: int = 0,
         fun: Callable[[list[float], int], object] | None = None,
     ) -> Self: ...
 

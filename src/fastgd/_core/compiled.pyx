@@ -34,9 +34,9 @@ cdef void change_sign(double *row, Py_ssize_t n) noexcept nogil:
 
 @final
 cdef class CompiledPoint(Objective):
-    """A C function of one point, at an address; `owner` is kept alive, because the function may be its.
+    """A C function of one point, at an address; `owner` is kept alive, because the function may belong to it.
 
-    If it does not write into its argument, it gets a point that is used again: its first calls, with copies, show that.
+    Its first calls get copies of the points; if they are left unchanged, later calls share one array.
     """
 
     def __cinit__(self, uintptr_t address, bint has_user_data, uintptr_t user_data, owner, Py_ssize_t n_dim,
@@ -124,13 +124,16 @@ cdef class CompiledPoint(Objective):
 
 @final
 cdef class CompiledBlock(Objective):
-    """C functions of a block of points, at their addresses (0 where there is none): of values, of gradients, or of
-    both at once; or of values and of differences. `params` (n_problems, n_params) are the data of each problem. Where
-    they fail `fun(point, problem)` is called, which has an exception to raise."""
+    """C functions of a block of points, at their addresses: of values, of gradients, or of both at once (`pair`); or
+    of values and of differences.
 
-    def __cinit__(self, uintptr_t value, uintptr_t gradient, uintptr_t pair, uintptr_t value_data,
-                  uintptr_t gradient_data, owner, Py_ssize_t n_dim, const double[:, ::1] params=None,
-                  bint maximize=False, bint record_errors=False, uintptr_t differences=0, fun=None):
+    `params` (n_problems, n_params) are the data of each problem. `owner` is kept alive. Where the functions fail
+    `fun(point, problem)` is called, which has an exception to raise.
+    """
+
+    def __cinit__(self, owner, Py_ssize_t n_dim, *, uintptr_t value=0, uintptr_t gradient=0, uintptr_t pair=0,
+                  uintptr_t differences=0, uintptr_t value_data=0, uintptr_t gradient_data=0,
+                  const double[:, ::1] params=None, bint maximize=False, bint record_errors=False, fun=None):
         self.value = <BlockFunction>value
         self.gradient = <BlockFunction>gradient
         self.pair = <PairFunction>pair

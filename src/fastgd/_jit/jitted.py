@@ -13,7 +13,7 @@ import numpy as np
 
 from .._compiled import as_params
 from .._core.compiled import CompiledBlock
-from .._inputs import as_batch_args, as_choice, as_flag
+from .._inputs import as_batch_args, as_calling_form, as_flag
 from .keys import key_of, magnitude
 
 
@@ -91,11 +91,7 @@ def jit(fun=None, *, vectorized=False, unpack=False, libm=False):
     >>> rosenbrock(np.array([1.0, 1.0, 1.0]))
     np.float64(0.0)
     """
-    if vectorized is not False and vectorized is not True:
-        as_choice(vectorized, "vectorized", (False, True, "rows"))
-    unpack, libm = as_flag(unpack, "unpack"), as_flag(libm, "libm")
-    if vectorized == "rows" and unpack:
-        raise ValueError("unpack=True passes coordinates one by one: use it with vectorized=True, not 'rows'")
+    unpack, libm = as_calling_form(vectorized, unpack), as_flag(libm, "libm")
     if fun is None:
         return functools.partial(jit, vectorized=vectorized, unpack=unpack, libm=libm)
     if not callable(fun):
@@ -151,9 +147,10 @@ class Jitted:
             begin = time.perf_counter()
             gradient = made.exact_gradient()
             self.compile_time += time.perf_counter() - begin
-        return CompiledBlock(made.value, gradient, 0, 0, 0, made, points.n_dim, as_params(arrays, points), maximize,
-                             record_errors, 0 if gradient else made.differences,
-                             lambda x, problem: calling(np.array(x), [array[problem] for array in arrays]))
+        return CompiledBlock(made, points.n_dim, value=made.value, gradient=gradient,
+                             differences=0 if gradient else made.differences, params=as_params(arrays, points),
+                             maximize=maximize, record_errors=record_errors,
+                             fun=lambda x, problem: calling(np.array(x), [array[problem] for array in arrays]))
 
     def _specialization(self, calling, points, arrays):
         key = points.n_dim, calling.unpack, calling.scalar, tuple(

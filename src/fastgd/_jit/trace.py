@@ -588,8 +588,8 @@ def call_function(function, args, kwargs):
     return as_array(promoted(result.view(np.ndarray)))
 
 
-def trace(calling, n_dim, shapes, dtypes=None, largest=None):
-    """The graph of a function of a point and of data of these shapes, and dtypes: by default all float64.
+def trace(calling, n_dim, shapes, dtypes, largest):
+    """The graph of a function of a point and of data of these shapes and dtypes.
 
     `calling` is called with coordinates and data as arrays. `largest` says of each of the data how far its whole
     numbers are from 0 at most.
@@ -604,7 +604,7 @@ def trace(calling, n_dim, shapes, dtypes=None, largest=None):
     token = REFUSED.set(refused)
     try:
         with np.errstate(all="ignore"):
-            data = as_symbols(graph, shapes, dtypes or [float] * len(shapes), largest or [MOST_EXACT] * len(shapes))
+            data = as_symbols(graph, shapes, dtypes, largest)
             value = as_float(watched.call(returned, graph, calling, data))
             graph.root = value.node if type(value) is Symbol else graph.number(value)
             made = graph.balanced()
