@@ -2,9 +2,13 @@
 
 import importlib
 import importlib.metadata
+import os
+import re
+import shutil
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,6 +57,26 @@ cdef class Raising(Objective):
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         with gil:
             raise ArithmeticError("from the user's package")
+"""
+
+
+ROOT = Path(__file__).parents[1]
+
+# Five iterations of the method that CONTRIBUTING.md adds, in NumPy beside it.
+USE_OF_SIGNUM = """
+import sys
+import numpy as np
+import fastgd
+from fastgd import methods
+
+exec(sys.argv[1], vars(methods))
+x0 = np.random.default_rng(0).normal(size=(20, 3))
+result = fastgd.minimize(lambda x: x @ x, x0, jac=lambda x: 2.0 * x, method=methods.Signum(0.1, beta=0.7), maxiter=5)
+x, mean = x0, 0.0
+for _ in range(5):
+    mean = 0.7 * mean + (1.0 - 0.7) * (2.0 * x)
+    x = x - 0.1 * np.sign(mean)
+assert np.array_equal(result.x, x)
 """
 
 
@@ -159,3 +183,19 @@ def test_objective_is_not_maximized():
 def test_objective_without_evaluate_says_so():
     with pytest.raises(NotImplementedError, match="overrides evaluate"):
         fastgd.minimize(fastgd.Objective(), [1.0])
+
+
+def test_method_that_contributing_md_adds(tmp_path):
+    blocks = dict(re.findall(r"```(cython|python)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL))
+    shutil.copytree(files(fastgd), tmp_path / "fastgd")
+    core = tmp_path / "fastgd" / "_core"
+    shutil.copytree(ROOT / "src" / "fastgd" / "_core", core, dirs_exist_ok=True,
+                    ignore=shutil.ignore_patterns("*.so", "*.pyd"))
+    with (core / "update.pxd").open("a") as file:
+        file.write("\n\ncdef class Signum(FixedForm):\n    cdef double beta\n")
+    with (core / "update.pyx").open("a") as file:
+        file.write("\n\n" + blocks["cython"])
+    subprocess.run([sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-3", "fastgd/_core/update.pyx"],
+                   check=True, cwd=tmp_path, capture_output=True)
+    subprocess.run([sys.executable, "-c", USE_OF_SIGNUM, blocks["python"]], check=True, cwd=tmp_path,
+                   env={**os.environ, "PYTHONPATH": str(tmp_path)})
