@@ -116,13 +116,18 @@ def adagrad(initial_accumulator=0.0, eps=1e-10):
     return step
 
 
+def blend(mean, g, weight):
+    """mean + weight * (g - mean), by torch's lerp."""
+    return mean + weight * (g - mean) if weight < 0.5 else g - (1.0 - weight) * (g - mean)
+
+
 def rmsprop(decay=0.99, eps=1e-8, momentum=0.0, centered=False):
     square, mean, v = 0.0, 0.0, 0.0
 
     def step(x, g, rate):
         nonlocal square, mean, v
         square = decay * square + (1.0 - decay) * (g * g)
-        mean = mean + (1.0 - decay) * (g - mean)
+        mean = blend(mean, g, 1.0 - decay)
         variance = np.maximum(square - mean * mean, 0.0) if centered else square
         v = momentum * v + g / (np.sqrt(variance) + eps)
         return x - rate * v
@@ -136,7 +141,7 @@ def adam(beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, weight_decay=0.0):
     def step(x, g, rate):
         nonlocal m, v, largest, power1, power2
         power1, power2 = power1 * beta1, power2 * beta2
-        m = m + (1.0 - beta1) * (g - m)
+        m = blend(m, g, 1.0 - beta1)
         v = beta2 * v + (1.0 - beta2) * (g * g)
         largest = np.maximum(largest, v) if amsgrad else v
         x = (1.0 - rate * weight_decay) * x
@@ -153,7 +158,7 @@ def nadam(beta1=0.9, beta2=0.999, eps=1e-8, momentum_decay=4e-3):
         decayed, power2 = decayed * 0.96**momentum_decay, power2 * beta2
         mu, next_mu = (beta1 * (1.0 - 0.5 * share) for share in (decayed, decayed * 0.96**momentum_decay))
         product = product * mu
-        m = m + (1.0 - beta1) * (g - m)
+        m = blend(m, g, 1.0 - beta1)
         v = beta2 * v + (1.0 - beta2) * (g * g)
         scale = np.sqrt(v / (1.0 - power2)) + eps
         x = x - rate * (1.0 - mu) / (1.0 - product) * g / scale

@@ -102,6 +102,24 @@ def test_iterates_are_those_of_torch(torch, name, rate, options, slope):
         optimizer.step()
 
 
+@pytest.mark.parametrize("beta1", [0.0, 0.1, 0.5, 0.6])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam"])
+def test_large_gradients_leave_no_rounding_behind(torch, name, beta1):
+    """The mean of gradients forgets those that were larger by many orders as torch's does. Without a past, betas of 0,
+    every step of Adam is a whole one."""
+    slopes = np.array([[1e10, -1e3], [3e-7, -2e-4], [-5e-7, 1e-5], [2e-7, 3e-6]])
+    remaining = iter([*slopes, [1.0, 1.0]])
+    path = trace(method(name, 0.01, {"beta1": beta1, "beta2": 0.0}), lambda x: np.array(next(remaining)), len(slopes))
+    point = torch.tensor(X0, dtype=torch.float64)
+    optimizer = getattr(torch.optim, name)([point], lr=0.01, betas=(beta1, 0.0))
+    for x, g in zip(path.x[1:], slopes, strict=True):
+        point.grad = torch.from_numpy(g)
+        optimizer.step()
+        np.testing.assert_allclose(x, point.numpy(), rtol=1e-13)
+    if name == "Adam" and beta1 == 0.0:
+        np.testing.assert_allclose(np.diff(path.x, axis=0), -0.01 * slopes / (np.abs(slopes) + 1e-8), rtol=1e-12)
+
+
 def test_defaults_are_those_of_torch(torch):
     """All but gradient descent, which is left to find its rate."""
     for name in list(TWINS)[1:]:

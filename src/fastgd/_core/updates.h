@@ -4,6 +4,12 @@
 #define FASTGD_UPDATES_H
 #include "rows.h"
 
+/* mean = mean + weight * (g - mean), in the form in which a large share of the new g loses nothing where the mean is far
+   larger: with weight 1 it is g itself. PyTorch's lerp. */
+static inline double fastgd_blend(double mean, double g, double weight) {
+    return weight < 0.5 ? mean + weight * (g - mean) : g - (1.0 - weight) * (g - mean);
+}
+
 /* y = x - rate * g */
 FASTGD_CLONES static void fastgd_descend(double *restrict y, const double *restrict x, const double *restrict g,
                                          const double *restrict rate, ptrdiff_t n) {
@@ -58,7 +64,7 @@ FASTGD_CLONES static void fastgd_scale_by_deviation(double *restrict scaled, con
     double rest = 1.0 - decay;
     for (ptrdiff_t j = 0; j < n; j++) {
         square[j] = decay * square[j] + rest * (g[j] * g[j]);
-        mean[j] = mean[j] + rest * (g[j] - mean[j]);
+        mean[j] = fastgd_blend(mean[j], g[j], rest);
         double variance = square[j] - mean[j] * mean[j];
         scaled[j] = g[j] / (sqrt(variance > 0.0 ? variance : 0.0) + eps);
     }
@@ -87,7 +93,7 @@ FASTGD_CLONES static void fastgd_adam(double *restrict y, const double *restrict
                                       double beta2, double eps, ptrdiff_t n) {
     double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
     for (ptrdiff_t j = 0; j < n; j++) {
-        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        m[j] = fastgd_blend(m[j], g[j], rest1);
         v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
         y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(v[j]) * correction[j] + eps);
     }
@@ -101,7 +107,7 @@ FASTGD_CLONES static void fastgd_amsgrad(double *restrict y, const double *restr
                                          ptrdiff_t n) {
     double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
     for (ptrdiff_t j = 0; j < n; j++) {
-        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        m[j] = fastgd_blend(m[j], g[j], rest1);
         v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
         largest[j] = v[j] > largest[j] ? v[j] : largest[j];
         y[j] = keep[j] * x[j] - step[j] * m[j] / (sqrt(largest[j]) * correction[j] + eps);
@@ -115,7 +121,7 @@ FASTGD_CLONES static void fastgd_nadam(double *restrict y, const double *restric
                                        double beta1, double beta2, double eps, ptrdiff_t n) {
     double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
     for (ptrdiff_t j = 0; j < n; j++) {
-        m[j] = m[j] + rest1 * (g[j] - m[j]);
+        m[j] = fastgd_blend(m[j], g[j], rest1);
         v[j] = beta2 * v[j] + rest2 * (g[j] * g[j]);
         double scale = sqrt(v[j] / correction[j]) + eps;
         y[j] = x[j] - step_g[j] * g[j] / scale - step_m[j] * m[j] / scale;
