@@ -172,6 +172,14 @@ def test_repr_fits_on_a_screen(case):
         assert result.fun.size == 0 or f"{result.success.sum()} of {result.fun.size}" in text
 
 
+def test_repr_of_values_without_a_middle():
+    """Infinities of both signs, and values whose sum overflows, are shown without a warning."""
+    values = {-1.0: -np.inf, 1.0: np.inf, 2.0: 1.7e308, 3.0: 1.7e308}
+    both = minimize(lambda x: values[x[0]], [[-1.0], [1.0]], jac=np.zeros_like)
+    assert "-inf to inf" in repr(both)
+    assert "1.7e+308 to 1.7e+308" in repr(minimize(lambda x: values[x[0]], [[2.0], [3.0]], jac=np.zeros_like))
+
+
 def test_repr_leaves_the_print_options_alone():
     """NumPy's options are afterwards what they were."""
     before = np.get_printoptions()

@@ -201,7 +201,9 @@ class Result(Record):
         for name in ("fun", "nit", "nfev"):
             known = getattr(self, name)[~np.isnan(self.fun)]
             if known.size:
-                lines[name] = f"{known.min():.6g} to {known.max():.6g}, median {np.median(known):.6g}"
+                with np.errstate(over="ignore", invalid="ignore"):  # halfway from -inf to inf there is nothing
+                    median = np.median(known)
+                lines[name] = f"{known.min():.6g} to {known.max():.6g}, median {median:.6g}"
         best = self.best
         x = np.array2string(best.x, precision=5, threshold=5, edgeitems=2, max_line_width=np.inf)
         lines["best"] = f"fun = {best.fun:.6g} at x = {x}"
