@@ -191,34 +191,38 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
     Coordinates that stay on a bound do not count in the short step (Crisci, Ruggiero and Zanni, 2019).
 
     Safeguards: the first step has no component above 1 (or 6e-6 |x|), later ones none above 10 times the longest
-    remembered change of x (or 10), before they are cut at the bounds; a value may be 4 eps above what the condition of
+    remembered change of x (or 10), before they are cut at the bounds; where the curvature is such that nothing would
+    move the search begins anew, with a first step and without a past; a value may be 4 eps above what the condition of
     Armijo allows; at a value that is not finite the step is quartered, otherwise it becomes the minimum of a parabola
     between a tenth and a half of it.
     """
     x = np.array(x0, dtype=float)
     g, path, values, n_values = slope(x), [x], [fun(x)], 1
     short_steps, changes_of_x = [np.inf], [0.0]
-    g_before = None
+    g_before, anew = None, 0
     while len(path) <= n_steps:
-        norm = np.abs(np.where(x == np.where(g > 0, lower, upper), 0.0, g)).max()
+        slopes = np.abs(np.where(x == np.where(g > 0, lower, upper), 0.0, g))
+        norm = slopes.max()
         if norm <= gtol:
             break
         k = len(path) - 1
-        recent = slice(max(0, 4 * (k // 4 - 1)), None)
-        if k == 0:
-            length = max(1, 2.0 ** (-52 / 3) * np.abs(x).max()) / norm
-        else:
+        block_before = max(0, 4 * (k // 4 - 1))
+        step = 0.0
+        if k > 0:
             s, r = x - path[-2], g - g_before
             stays = (s == 0) & ((x == lower) | (x == upper))
             squares, products, changes = added(s * s), added(s * r), added(np.where(stays, 0.0, r * r))
             changes_of_x.append(math.sqrt(squares))
-            length = 10 * max(1, *changes_of_x[recent]) / norm
             short_steps.append(products / changes if products > 0 else np.inf)
-            if products > 0:
-                step = squares / products
-                if short_steps[-1] < 0.8 * step:
-                    step = min(short_steps[recent])
-                length = min(length, step)
+            step = squares / products if products > 0 else np.inf
+            if short_steps[-1] < 0.8 * step:
+                step = min(short_steps[max(block_before, anew):])
+        if k == 0 or (step < np.inf and not (step * slopes > 0.25 * 2.0**-52 * np.abs(x)).any()):
+            length = max(1, 2.0 ** (-52 / 3) * np.abs(x).max()) / norm
+            anew, short_steps[-1] = k, np.inf
+        else:
+            length = min(10 * max(1, *changes_of_x[block_before:]) / norm, step)
+        recent = slice(max(block_before, anew), None)
         fraction, highest = 1.0, max(values[recent])
         while True:
             d = fraction * (length * g)

@@ -53,12 +53,24 @@ def slopes_of_barrier(x):
     return slopes
 
 
+def wall(x):
+    """Close to 0 so steep that its curvature there lets nothing move elsewhere."""
+    inverse = 1 / (x[0] * x[0])
+    return inverse * inverse * inverse + (x[0] - x[-1]) * (x[0] - x[-1]) + x[-1] * x[-1]
+
+
+def slopes_of_wall(x):
+    inverse = 1 / (x[0] * x[0])
+    away = 2 * (x[0] - x[-1])
+    return np.array([-6 * (inverse * inverse * inverse) / x[0] + away, 2 * x[-1] - away])
+
+
 CASES = {
     "valley": (valley, slopes_of_valley, [0.7, -1.9, 3.0]), "far valley": (valley, slopes_of_valley, [40.0, 80.0]),
     "rosenbrock": (rosenbrock, slopes_of_rosenbrock, [-1.2, 1.0]),
     "far rosenbrock": (rosenbrock, slopes_of_rosenbrock, [30.0, -20.0]),
     "wavy": (wavy, slopes_of_wavy, [1.5, -0.3, 2.0]), "steep": (steep, slopes_of_steep, [1.0, -1.0]),
-    "barrier": (barrier, slopes_of_barrier, [0.01, 20.0, 5.0]),
+    "barrier": (barrier, slopes_of_barrier, [0.01, 20.0, 5.0]), "wall": (wall, slopes_of_wall, [1e-3, 2.0]),
 }
 EACH = pytest.mark.parametrize(("fun", "slope", "x0"), CASES.values(), ids=CASES.keys())
 
@@ -317,6 +329,35 @@ def test_function_with_walls(vectorized):
     first = ((-0.5 + math.sqrt(0.25 + 4)) / 2) ** 2
     assert (result.status == Status.GTOL).all()
     np.testing.assert_allclose(result.x, np.broadcast_to([first, 1.0], (4, 2)), atol=1e-5)
+
+
+@pytest.mark.parametrize("distance", [0.01, 0.02, 0.03, 0.05])
+@pytest.mark.parametrize("bounds", [None, (1e-3, 10)])
+def test_atoms_that_begin_too_close(distance, bounds):
+    """Two atoms thrown apart by the potential of Lennard-Jones, whose curvature was some 1e20 where they were, still
+    find their distance: the sixth root of 2."""
+    result = minimize(lambda r: 4 * (r**-12 - r**-6), distance, bounds=bounds)
+    assert result.success
+    assert result.x == pytest.approx(2 ** (1 / 6), abs=1e-6)
+
+
+@pytest.mark.parametrize("start", [5.0, 6.0, 6.5])
+def test_exponential_of_an_exponential(start):
+    """From values of 1e64 and more the search comes down to the minimum, which SciPy finds in a bracket."""
+    expected = scipy.optimize.minimize_scalar(lambda x: math.exp(math.exp(x)) + x * x, bracket=(-1, 0))
+    result = minimize(lambda x: math.exp(math.exp(x)) + x * x, start)
+    assert result.success
+    assert result.fun == pytest.approx(expected.fun, rel=1e-12)
+
+
+@pytest.mark.parametrize("bounds", [None, ([1e12, -9, -9], [1e12, 9, 9])])
+def test_large_coordinate_does_not_hide_small_ones(bounds):
+    """Steps far below the rounding of one coordinate are no reason to begin anew while they move the others."""
+    result = minimize(lambda x: (x[0] / 1e12 - 1) ** 2 + 1e4 * (x[1] - 1) ** 2 + (x[2] - x[1]) ** 2, [1e12, 3.0, -2.0],
+                      bounds=bounds, gtol=1e-9)
+    assert result.success
+    assert result.nit < 12
+    np.testing.assert_allclose(result.x[1:], 1.0, atol=1e-9)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

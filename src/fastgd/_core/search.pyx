@@ -195,11 +195,28 @@ cdef class SpectralGradient(Rule):
             largest = max(largest, fabs(lanes.x[i * lanes.capacity + lane]))
         return largest
 
+    cdef bint moves(self, Lanes lanes, Py_ssize_t lane, double step) noexcept nogil:
+        """Whether a step is not lost in rounding in every coordinate."""
+        cdef Py_ssize_t i, at
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            if leads_inside(lanes, at) and step * fabs(lanes.g[at]) > 0.25 * EPSILON * fabs(lanes.x[at]):
+                return True
+        return False
+
+    cdef double first_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
+        """Without a curvature; nor do steps and values before it count."""
+        row(lanes, HIGHEST)[lane] = lanes.f[lane]
+        row(lanes, HIGHEST_BEFORE)[lane] = -INFINITY
+        row(lanes, SHORTEST)[lane] = row(lanes, SHORTEST_BEFORE)[lane] = INFINITY
+        return min(max(1.0, lanes.relative_step * self.largest_coordinate(lanes, lane)) / lanes.norm[lane], LARGEST)
+
     cdef double spectral_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """The inverse of a curvature between the Hessian's least and largest.
 
         The long step |s|^2 / (s r), or, where the short one s r / |r|^2 is much shorter, the shortest of the last
-        short ones.
+        short ones. After a fall from a wall, such as r^-12, they are those of its curvature, which would let nothing
+        move: then the search begins anew.
         """
         cdef double squares = row(lanes, SQUARES)[lane]
         cdef double products = row(lanes, PRODUCTS)[lane]
@@ -207,7 +224,7 @@ cdef class SpectralGradient(Rule):
         cdef double step, short_step, longest = max(row(lanes, LONGEST)[lane], row(lanes, LONGEST_BEFORE)[lane])
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
         if lanes.nit[lane] == 0:
-            return min(max(1.0, lanes.relative_step * self.largest_coordinate(lanes, lane)) / norm, LARGEST)
+            return self.first_step(lanes, lane)
         longest = min(min(GROWTH * max(1.0, longest), LARGEST) / norm, LARGEST)
         if not products > 0.0:
             return longest
@@ -217,6 +234,8 @@ cdef class SpectralGradient(Rule):
             shortest[0] = min(shortest[0], short_step)
         if 0.0 < short_step < MUCH_SHORTER * step:
             step = min(shortest[0], row(lanes, SHORTEST_BEFORE)[lane])
+        if not self.moves(lanes, lane, step):
+            return self.first_step(lanes, lane)
         return min(step, longest)
 
     cdef void measure_steps(self, Lanes lanes) noexcept nogil:
