@@ -369,6 +369,16 @@ def test_minimum_at_a_wall(value):
     assert result.fun == result.x
 
 
+def test_lowest_iterate_on_a_kink():
+    """Where f has no derivative the search may end higher than it was; `keep_best` gives the lowest of the path."""
+    def kink(x):
+        return abs(x[0]) + 100 * abs(x[1])
+
+    last, best = (minimize(kink, [1.3, 0.7], trace=1, keep_best=keep) for keep in (False, True))
+    assert (last.status, last.fun, last.nfev) == (best.status, last.trace.fun[-1], best.nfev)
+    assert best.fun == best.trace.fun.min() == last.trace.fun.min() < last.fun / 10
+
+
 @pytest.mark.parametrize("offset", [1e6, -1e6, 1e12])
 @pytest.mark.parametrize("differences", [False, True])
 @pytest.mark.parametrize("eigenvalues", [[1.0, 2.0], [1.0, 30.0, 900.0]])

@@ -56,7 +56,8 @@ class GradientDescent(Method):
         With "auto" every step is measured: the spectral projected gradient [1]_, whose step is the inverse of a
         curvature seen on the last steps [2]_ and is shortened while the function is above all its recent values [3]_.
         It needs no tuning and respects bounds. It ends with status ``STALLED`` where the search finds no
-        lower value, mostly because only rounding is left.
+        lower value, mostly because only rounding is left. Some steps lead up on the way: where the function has kinks,
+        and the run ends without convergence, take ``keep_best=True`` for the lowest iterate.
 
         A float is the fixed factor of the gradient, in units of x squared per unit of f. On a quadratic it converges
         if it is below 2 divided by the largest eigenvalue of the Hessian. If the status is ``MAXITER`` raise it, if it
