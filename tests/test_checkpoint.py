@@ -308,6 +308,15 @@ class Model:
     cost = __call__
 
 
+def grid_of_nodes(n, last):
+    """Objects that refer to each other: there are many ways from one to another."""
+    nodes = {(i, j): SimpleNamespace(value=0.0) for i in range(n) for j in range(n)}
+    for (i, j), node in nodes.items():
+        node.neighbors = [nodes[at] for at in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)) if at in nodes]
+    nodes[n - 1, n - 1].value = last
+    return nodes[0, 0]
+
+
 def around(center):
     return lambda x: np.sum((x - center) ** 2)
 
@@ -322,7 +331,11 @@ def added(x, center):
     lambda c: {"fun": around(c)}, lambda c: {"fun": around(np.array([c, 0.0]))},
     lambda c: {"fun": added, "args": (Decimal(c),)}, lambda c: {"fun": added, "args": (np.ma.array(1.0, mask=c > 2),)},
     lambda c: {"fun": lambda x, data: 1.0, "args": (SimpleNamespace(center=[c]),)},
-], ids=range(9))
+    lambda c: {"fun": lambda x, data: 1.0, "args": (np.array(c, dtype=object),)},
+    lambda c: {"fun": lambda x, grid: 1.0, "args": (grid_of_nodes(8, c),)},
+    lambda c: {"fun": lambda x, *data: 1.0, "args": (1, 23) if c < 2 else (12, 3)},
+    lambda c: {"fun": lambda x, *data: 1.0, "args": (1.5, 12.5) if c < 2 else (1.51, 2.5)},
+], ids=range(13))
 def test_data_that_functions_bring_along(tmp_path, make):
     """Objects are compared by what they consist of, not by their names alone."""
     options = {"x0": starts(4), "checkpoint": tmp_path / "run.npz"}

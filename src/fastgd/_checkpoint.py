@@ -18,6 +18,7 @@ SECONDS_BETWEEN_SAVES = 5.0
 LARGEST_SHARE = 0.1  # of the time of a run may go into saving
 DONE, FINGERPRINT = "done", "fingerprint"
 PIECE_BYTES = 1 << 22  # that are copied at a time: the answers may be larger than the memory
+PLAIN = (str, bytes, int, float, complex, type(None))  # told apart by how they are written
 
 
 class CheckpointError(Exception):
@@ -158,46 +159,53 @@ def read_array(archive, name, values, chosen):
 def fingerprint(plan, size, observer):
     """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
     mended, and the run go on."""
-    digest = hashlib.sha256(b"fastgd 3")
     watched = () if observer is None else (observer.watched,)  # those whose f is evaluated at every iterate
-    for thing in (size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
-                  plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched, plan.keep_best,
-                  plan.maximize, plan.record_errors):
-        add(digest, thing)
+    return digest_of(("fastgd 4", size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args,
+                      plan.noise, plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
+                      plan.keep_best, plan.maximize, plan.record_errors), {})
+
+
+def digest_of(thing, known):
+    """A hash of a value and of all that it is made of.
+
+    `known` are objects that it may refer back to, by id: their numbers, and they themselves, so that no other gets
+    their id. What is reached on many ways, or contains itself, is followed once.
+    """
+    digest, known, waiting = hashlib.sha256(), dict(known), [thing]
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, PLAIN):
+            digest.update(f"{thing!r};".encode())
+        elif id(thing) in known:
+            digest.update(f"again {known[id(thing)][0]};".encode())
+        else:
+            if not isinstance(thing, (tuple, frozenset, np.generic)):  # equal ones may be a single one elsewhere
+                known[id(thing)] = len(known), thing
+            if isinstance(thing, (np.ndarray, np.generic)) and not is_of_parts(thing):
+                digest.update(repr((thing.shape, thing.dtype.descr)).encode())
+                for rows in pieces(thing) if thing.ndim else [()]:
+                    digest.update(thing[rows].tobytes())
+            else:
+                parts = parts_of(thing, known)
+                digest.update(repr((type(thing).__qualname__, len(parts))).encode())
+                waiting += reversed(parts)
     return digest.digest()
 
 
-def add(digest, thing, around=()):
-    """Adds a value to the hash; `around` are the objects that it is part of."""
-    if any(thing is whole for whole in around):
-        return  # a structure that contains itself
-    parts = None
+def is_of_parts(array):
+    return isinstance(array, np.ma.MaskedArray) or array.dtype.hasobject
+
+
+def parts_of(thing, known):
     if isinstance(thing, np.ma.MaskedArray):
-        parts = [thing.data, thing.mask]
-    elif isinstance(thing, (np.ndarray, np.generic)) and not thing.dtype.hasobject:
-        digest.update(repr((thing.shape, thing.dtype.descr)).encode())
-        for rows in pieces(thing) if thing.ndim else [()]:
-            digest.update(thing[rows].tobytes())
-    elif isinstance(thing, (str, bytes, int, float, complex, type(None))):
-        digest.update(repr(thing).encode())
-    elif isinstance(thing, (set, frozenset)):
-        parts = sorted(digest_of(part, around) for part in thing)
-    elif isinstance(thing, (tuple, list, dict)):
-        parts = list(thing.items() if isinstance(thing, dict) else thing)
-    elif isinstance(thing, np.ndarray):
-        parts = thing.tolist()
-    else:
-        parts = data_of(thing)
-    if parts is not None:
-        digest.update(repr((type(thing).__qualname__, len(parts))).encode())
-        for part in parts:
-            add(digest, part, (*around, thing))
-
-
-def digest_of(thing, around):
-    digest = hashlib.sha256()
-    add(digest, thing, around)
-    return digest.digest()
+        return [thing.data, thing.mask]
+    if isinstance(thing, np.ndarray):
+        return [thing.shape, *thing.ravel().tolist()]
+    if isinstance(thing, (set, frozenset)):
+        return sorted(digest_of(part, known) for part in thing)
+    if isinstance(thing, (tuple, list, dict)):
+        return list(thing.items() if isinstance(thing, dict) else thing)
+    return data_of(thing)
 
 
 def data_of(thing):
