@@ -718,6 +718,15 @@ def test_wrong_arrays_for_results(changed, error, words):
         minimize(lambda x: 1 / 0, [1.0, 2.0], out={"x": np.empty(2)})
 
 
+@pytest.mark.parametrize(("names", "make"), [
+    (("x", "jac"), lambda: [np.empty((5, 2))] * 2), (("nit", "status"), lambda: [np.empty(5, np.intp)] * 2),
+    (("x", "fun"), lambda: (lambda whole: (whole[:10].reshape(5, 2), whole[9:14]))(np.empty(14)))], ids=range(3))
+def test_results_that_would_overwrite_each_other(names, make):
+    """Arrays for two fields that overlap."""
+    with pytest.raises(ValueError, match=rf"out\['{names[0]}'\] and out\['{names[1]}'\] overlap"):
+        minimize(lambda x: 1 / 0, np.ones((5, 2)), out=dict(zip(names, make(), strict=True)))
+
+
 def as_memmap(x, folder):
     file = np.memmap(folder / "x0", "f8", "w+", shape=x.shape)
     file[...] = x
@@ -756,6 +765,19 @@ def test_answers_in_the_place_of_their_starts(monkeypatch, workers):
     result = minimize(valley, x0, out={"x": x0}, workers=workers, chunk_size=7)
     assert bits(result) == bits(expected)
     assert np.array_equal(x0, expected.x)
+
+
+@pytest.mark.parametrize("parts", [(slice(60), slice(1, 61)), (slice(1, 61), slice(60)),
+                                   (slice(59, None, -1), slice(60))], ids=str)
+def test_answers_in_the_place_of_other_starts(monkeypatch, parts):
+    """They would overwrite those that are still to be read."""
+    memory = starts(61, 2)
+    expected = minimize(valley, memory[parts[0]], out={"x": memory[parts[1]].copy()}, chunk_size=7)
+    assert bits(minimize(valley, memory[parts[0]], out={"x": memory.copy()[parts[1]]}, chunk_size=7)) == bits(expected)
+    monkeypatch.setattr("fastgd._inputs.LARGE", 10)
+    with pytest.raises(ValueError, match=r"out\['x'\] overlaps x0"):
+        minimize(lambda x: 1 / 0, memory[parts[0]], out={"x": memory[parts[1]]})
+    assert np.array_equal(memory, starts(61, 2))
 
 
 def test_a_batch_larger_than_what_is_copied_at_once():

@@ -243,7 +243,19 @@ def as_out(out, points):
                              f"{np.dtype(dtype)}, got shape {array.shape} and dtype {array.dtype}{order}"
                              f"{'' if array.flags.writeable else ', read-only'}")
         answers[name] = array.reshape(-1, *points.rows.shape[1:]) if array.ndim == len(points.shape) else array.ravel()
+    for name, array in answers.items():
+        for other in answers:
+            if other != name and np.may_share_memory(array, answers[other]):
+                raise ValueError(f"out[{name!r}] and out[{other!r}] overlap: each needs memory of its own")
+        if not points.is_own and np.may_share_memory(array, points.rows) and not is_in_place(array, points.rows):
+            raise ValueError(f"out[{name!r}] overlaps x0, which is read while the run goes on: it must have the same "
+                             "place, or another one")
     return answers
+
+
+def is_in_place(array, rows):
+    """Whether the answers of every problem lie where it starts."""
+    return array.ctypes.data == rows.ctypes.data and array.strides[0] == rows.strides[0]
 
 
 def as_key(rng):
