@@ -539,6 +539,19 @@ def test_a_pool_that_cannot_begin():
         minimize(valley, starts(40, 2), workers=pool)
 
 
+def breaks_its_own_pool(x):
+    raise BrokenExecutor("a pool of its own")
+
+
+@pytest.mark.parametrize("x0", [starts(9, 2), starts(1, 2)], ids=["chunks", "points"])
+def test_pools_of_the_function_itself(pool, x0):
+    """That one of them has broken is an exception of the function, not the death of a worker."""
+    with pytest.raises(BrokenExecutor, match="a pool of its own"):
+        minimize(breaks_its_own_pool, x0, workers=pool)
+    result = minimize(breaks_its_own_pool, x0, workers=pool, on_error="record")
+    assert (result.status == Status.EXCEPTION).all()
+
+
 class Broken(Executor):
     def submit(self, function, /, *args, **kwargs):
         raise BrokenExecutor("for good")
@@ -731,6 +744,12 @@ def meeting(x):
     if x[0] == 0.5:
         SIX.wait()
     return x[1] * x[1]
+
+
+def test_a_client_of_dask_is_not_its_executor():
+    """It can submit, too, but not as an Executor does."""
+    with dask() as executor, pytest.raises(TypeError, match=r"got Client \(pass its get_executor\(\)\)"):
+        minimize(valley, starts(9, 2), workers=executor._client)
 
 
 def test_dask_has_work_for_all_workers():

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from ._remote import Evaluator, Shipment, arrived, on_loan, pickled, solve_shipped, values_shipped
+from ._remote import Evaluator, RemoteTraceback, Shipment, arrived, on_loan, pickled, solve_shipped, values_shipped
 from ._spread import Outcome, values_at
 from .result import Status
 
@@ -32,13 +32,14 @@ def as_crew(workers):
         return Threads(n_threads) if n_threads > 1 else None
     if workers is map:
         return None
-    if hasattr(workers, "submit"):
+    if hasattr(workers, "submit") and not hasattr(workers, "get_executor"):
         if is_of_threads(workers):
             return Threads(workers._max_workers, workers)
         return OnExecutor(workers)
     if callable(workers):
         return OnMap(workers)
-    hint = " (pass its map)" if callable(getattr(workers, "map", None)) else ""
+    hints = {"get_executor": " (pass its get_executor())", "map": " (pass its map)"}  # a Client of Dask has both
+    hint = next((hints[name] for name in hints if callable(getattr(workers, name, None))), "")
     raise TypeError("workers must be an integer, an Executor or a map-like callable, got "
                     f"{type(workers).__name__}{hint}")
 
@@ -322,6 +323,8 @@ NAMES_OF_LOSS = ("KilledWorker", "CommClosedError", "TerminatedWorkerError")
 def is_lost(error):
     from concurrent.futures import BrokenExecutor
 
+    if isinstance(error.__cause__, RemoteTraceback):  # the function raised it, perhaps about a pool of its own
+        return False
     return isinstance(error, BrokenExecutor) or type(error).__name__ in NAMES_OF_LOSS
 
 
