@@ -133,6 +133,22 @@ def test_exception_of_the_function(tmp_path, error):
     assert n_calls == expected.nfev[25:].sum()
 
 
+def test_progress_that_cannot_be_shown(tmp_path, monkeypatch):
+    """Standard error may be a pipe that nobody reads: what is done is in the file all the same."""
+    class Closed:
+        def write(self, text):
+            raise BrokenPipeError
+
+        flush = write
+
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setattr(sys, "stderr", Closed())
+    with pytest.raises(BrokenPipeError):
+        minimize(valley, starts(40), progress=True, checkpoint=tmp_path / "run.npz", chunk_size=5)
+    with np.load(tmp_path / "run.npz") as file:
+        assert file["done"].tolist() == [True] * 5 + [False] * 35
+
+
 @pytest.mark.parametrize("kind", [str, os.fsencode, lambda path: path])
 def test_a_finished_file_is_the_result(tmp_path, kind):
     """The function is not called, and the file stays as it is; a path may be of any kind."""

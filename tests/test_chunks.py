@@ -525,11 +525,13 @@ def test_spread_maximum():
         maximize(lambda x: 1.0 - valley(x), [0.3, 0.2]))
 
 
-@pytest.mark.parametrize("options", [{}, {"ftol": 1e-9}, {"keep_best": True}], ids=str)
+@pytest.mark.parametrize("options", [{}, {"ftol": 1e-9}, {"keep_best": True}, {"jac": fastgd.Difference(step=1e-4)}],
+                         ids=str)
 @pytest.mark.parametrize(("fun", "x0"), [
     (lambda x: -x[0] * 1e300, [1.0, 2.0]), (lambda x: x[0] * x[0] * x[0] + x[1], [-1e60, 0.0]),
     (lambda x: np.inf if x[0] < 0.5 else x[0], [1.0, 0.0]), (lambda x: np.nan, [1.0, 0.0]),
-    (lambda x: x[0] * x[0], [1e300, 0.0]), (lambda x: x[0] + x[1], [1e18, 0.0])], ids=range(6))
+    (lambda x: x[0] * x[0], [1e300, 0.0]), (lambda x: x[0] + x[1], [1e18, 0.0]),
+    (lambda x: 1e300 * x[0] + x[1], [0.0, 0.0])], ids=range(7))
 def test_spread_points_that_are_not_finite(fun, x0, options):
     """A run that diverges, or cannot move, ends as with one thread, and calls the function no more often."""
     def checked(x):

@@ -103,7 +103,9 @@ class Job:
             self.progress.show(self.n_done, self.plan.points.n_problems, status)
 
     def close(self):
-        if self.progress is not None:
-            self.progress.close()
-        if self.checkpoint is not None:
-            self.checkpoint.save(self.answers)
+        try:
+            if self.checkpoint is not None:
+                self.checkpoint.save(self.answers)
+        finally:
+            if self.progress is not None:
+                self.progress.close()

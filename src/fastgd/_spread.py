@@ -96,6 +96,7 @@ class Spread:
             answers["nfev"][problem] = self.n_calls[problem]
         for problem in self.strayed:
             answers["njev"][problem] -= 1
+            answers["status"][problem] = Status.NONFINITE  # whatever else the loop found there
         for problem, status in self.ended.items():
             own = {name: values[problem:problem + 1] for name, values in answers.items()}
             own["status"][...] = status
