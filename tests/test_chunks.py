@@ -1,12 +1,14 @@
 """Batches in chunks, solved by one thread or by many: the same bits, exceptions, interrupts, time limits, memory."""
 
+import concurrent.futures
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from decimal import Decimal
 from importlib.util import find_spec
 from multiprocessing.pool import ThreadPool
@@ -441,6 +443,48 @@ def test_ctrl_c_ends_a_compiled_run_at_once(kind):
     """KeyboardInterrupt comes out within half a second, and no thread is left."""
     run = subprocess.run([sys.executable, "-c", INTERRUPTED, kind], capture_output=True, text=True, timeout=60)
     assert (run.stdout, run.stderr) == ("True 1\n" * 3, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize("name", ["submit", "wait"])
+@pytest.mark.parametrize("handler", [signal.default_int_handler, lambda *how: sys.exit(3)], ids=["default", "own"])
+def test_ctrl_c_in_the_midst_of_a_pool(monkeypatch, name, handler):
+    """The pool, which may hold a lock, is not interrupted there: KeyboardInterrupt, or what the program wants instead,
+    comes out behind it, and what was handed out is ended."""
+    place = ThreadPoolExecutor if name == "submit" else concurrent.futures
+    function, went_on = getattr(place, name), []
+
+    def pressed(*arguments):
+        if not went_on:
+            signal.raise_signal(signal.SIGINT)
+        went_on.append(1)
+        return function(*arguments)
+
+    monkeypatch.setattr(place, name, pressed)
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            minimize(functions.rosenbrock.compiled, np.ones((100, 4)) / 3, chunk_size=50, workers=2, gtol=0,
+                     learning_rate=1e-9, maxiter=10**9)
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert went_on
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fastgd")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_twice_in_an_executor_that_hangs():
+    """The second has its effect at once."""
+    class Hangs(Executor):
+        def submit(self, function, /, *args, **kwargs):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            raise AssertionError
+
+    with pytest.raises(KeyboardInterrupt):
+        minimize(valley, starts(100, 2), workers=Hangs())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")

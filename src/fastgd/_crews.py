@@ -15,7 +15,7 @@ from .result import Status
 # How often threads are told to end, after Ctrl-C.
 SECONDS_BETWEEN_CANCELS = 0.02
 CONTROL_GROUP = "/sys/fs/cgroup"
-# On Windows Ctrl-C does not wake a thread that waits.
+# Ctrl-C has its effect between two waits.
 LONGEST_WAIT = 0.1
 # Functions whose data are larger than this are not sent with every task.
 LARGE_SHIPMENT = 1 << 18
@@ -71,22 +71,50 @@ def words_in(path):
         return file.read().split()
 
 
+@contextmanager
+def uninterrupted():
+    """Ctrl-C has its effect at the end of this, or when it is pressed again. In the midst of a pool or a future of the
+    standard library it may leave a lock behind, for which the pool's threads wait for ever."""
+    import signal
+
+    handler, pressed = signal.getsignal(signal.SIGINT), []
+    try:
+        if callable(handler):
+            signal.signal(signal.SIGINT, lambda *how: handler(*how) if pressed else pressed.append(how))
+    except ValueError:  # in any but the main thread, which alone gets it
+        handler = None
+    try:
+        yield
+    finally:
+        if callable(handler):
+            signal.signal(signal.SIGINT, handler)
+            if pressed:
+                handler(*pressed[0])
+
+
+def wait_for_some(futures, seconds):
+    """Those that are done and those that are not, as soon as one is done."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    with uninterrupted():
+        return wait(futures, seconds, FIRST_COMPLETED)
+
+
 def in_window(tasks, submit, size, done, stop=list):
     """Hands out tasks in order, some at a time; `done(task, future)` returns what is to be raised, or None.
 
     Raised is that of the lowest task, as if they were done one after another. What was begun in vain is cancelled;
     `stop(futures)` is to end what cannot be.
     """
-    from concurrent.futures import FIRST_COMPLETED, wait
-
     waiting, running, errors = iter(tasks), {}, {}
     try:
         while True:
             while len(running) < size and (task := next(waiting, None)) is not None:
-                running[submit(task)] = task
+                with uninterrupted():
+                    running[submit(task)] = task
             if not running:
                 return
-            for future in wait(running, LONGEST_WAIT, FIRST_COMPLETED).done:
+            for future in wait_for_some(running, LONGEST_WAIT).done:
                 task = running.pop(future)
                 error = done(task, future)
                 if error is not None:
@@ -164,15 +192,13 @@ class Threads:
                 2 * self.n_workers, until_error, stop=in_vain.extend), self.n_workers)
 
     def solve(self, job):
-        from concurrent.futures import wait
-
         running = []
 
         def stop(futures):
             while futures:
                 for difference in running:
                     difference.deadline = 0.0
-                futures = wait(futures, SECONDS_BETWEEN_CANCELS).not_done
+                futures = wait_for_some(futures, SECONDS_BETWEEN_CANCELS).not_done
 
         def done(chunk, future):
             if future.exception() is None:
