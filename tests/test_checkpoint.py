@@ -5,6 +5,7 @@ import functools
 import io
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import time
@@ -644,6 +645,24 @@ def test_killed_while_saving(tmp_path):
                       progress=lambda *numbers: seen.append(numbers))
     assert seen[0][0] >= done
     assert bits(result) == bits(minimize(valley, starts(400)))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+def test_ctrl_c_while_saving(tmp_path, monkeypatch, name):
+    """The file is written to its end; then KeyboardInterrupt comes out."""
+    function = getattr(os, name)
+
+    def pressed(*arguments):
+        function(*arguments)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, name, pressed)
+    with pytest.raises(KeyboardInterrupt):
+        minimize(valley, starts(40), checkpoint=tmp_path / "run.npz")
+    assert os.listdir(tmp_path) == ["run.npz"]
+    with np.load(tmp_path / "run.npz") as file:
+        assert file["done"].all()
 
 
 def test_checkpoint_has_the_mode_of_a_file(tmp_path):

@@ -5,12 +5,14 @@ import hashlib
 import os
 import types
 import zipfile
+from contextlib import suppress
 from math import prod
 from time import monotonic
 
 import numpy as np
 
 from ._compiled import CompiledFunction
+from ._crews import uninterrupted
 from ._objective import is_jitted
 from .result import Status
 
@@ -95,8 +97,11 @@ class Checkpoint:
 
     def save(self, answers):
         """Replaces the file by another one: whenever that is interrupted, one of them is there, and whole."""
-        if self.is_saved:
-            return
+        if not self.is_saved:
+            with uninterrupted():  # Ctrl-C is no reason to lose what is done
+                self.replace(answers)
+
+    def replace(self, answers):
         begin = monotonic()
         handle, temporary = self.temporary_file()
         try:
@@ -110,7 +115,8 @@ class Checkpoint:
                 os.fsync(file.fileno())
             os.replace(temporary, self.path)
         except BaseException:
-            os.unlink(temporary)
+            with suppress(FileNotFoundError):  # of what has just been renamed
+                os.unlink(temporary)
             raise
         self.is_saved = True
         self.next_save = monotonic() + max(SECONDS_BETWEEN_SAVES, (monotonic() - begin) / LARGEST_SHARE)
