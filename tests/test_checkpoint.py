@@ -648,6 +648,20 @@ def test_killed_while_saving(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_at_the_beginning(tmp_path, monkeypatch):
+    """When it is tried whether a file can be written: none stays."""
+    def pressed(handle, function=os.close):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        function(handle)
+
+    monkeypatch.setattr(os, "close", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        minimize(valley, starts(40), checkpoint=tmp_path / "run.npz")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 @pytest.mark.parametrize("name", ["fsync", "replace"])
 def test_ctrl_c_while_saving(tmp_path, monkeypatch, name):
     """The file is written to its end; then KeyboardInterrupt comes out."""

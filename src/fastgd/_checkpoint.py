@@ -59,9 +59,10 @@ class Checkpoint:
             self.read(answers)
         ranges = [chunk for chunk in ranges if not self.done[slice(*chunk)].all()]
         if ranges:
-            handle, temporary = self.temporary_file()  # so that it is known at once if none can be written
-            os.close(handle)
-            os.unlink(temporary)
+            with uninterrupted():  # or it would stay
+                handle, temporary = self.temporary_file()  # so that it is known at once if none can be written
+                os.close(handle)
+                os.unlink(temporary)
         return ranges
 
     def read(self, answers):
