@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import fastgd
-from bench.timing import best_seconds, median_ratio, report, run_comparisons
+from bench.timing import best_seconds, median_ratios, report, run_comparisons
 from fastgd import Status, functions
 from tests import reference
 
@@ -228,8 +228,8 @@ def threads(quick):
 
         assert np.array_equal(np.concatenate([result.x for result in in_two()]), whole.x)
         rounds = 1 if quick else 31
-        ratio = median_ratio(in_two, lambda: minimized(kernel, x0), rounds)
-        of_calls = median_ratio(calls_in_two, all_calls, rounds)
+        (ratio,) = median_ratios(in_two, lambda: minimized(kernel, x0), rounds=rounds)
+        (of_calls,) = median_ratios(calls_in_two, all_calls, rounds=rounds)
     report("block kernel, d = 10: two threads / one", ratio, 1 / 1.85)
     print(f"{'':4}(the kernel alone, which shows whether two cores are free: {of_calls:.3f})")
 

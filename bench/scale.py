@@ -9,12 +9,12 @@ alone; names of comparisons (see ``--help``) run only those.
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
 import fastgd
-from bench.timing import best_seconds, median_ratio, report, run_comparisons
+from bench.timing import best_seconds, median_ratios, report, run_comparisons
 from fastgd import Status, functions
 
 OPTIONS = {"method": "adam", "learning_rate": 1e-3, "gtol": 0.0, "maxiter": 30}
@@ -99,17 +99,34 @@ def memory(name, quick):
     report(f"{name}: MB besides x0 and the result, {len(x0)} problems", max(after - before - own, 0.0), 50.0)
 
 
+@cache
+def kept(name):
+    return kinds()[name][0]
+
+
+def minimize_half(name, n_problems):
+    minimized(kept(name), starts(n_problems)[::2], maxiter=100)
+
+
 def workers(name, quick):
-    """Two threads beside one."""
+    """Two threads beside one, and two processes that share nothing, which show what two cores give at the moment."""
     fun, formula, options = kinds()[name]
     x0 = starts(10_000 if quick else 10**5)
     options["maxiter"] = 100
     one, two = minimized(fun, x0, **options), minimized(fun, x0, workers=2, **options)
     check(one, formula, 100)
     assert all(np.array_equal(one[field], two[field]) for field in ("x", "fun", "jac", "nfev"))
-    ratio = median_ratio(lambda: minimized(fun, x0, workers=2, **options), lambda: minimized(fun, x0, **options),
-                         rounds=1 if quick else 15)
-    report(f"{name}: two workers / one, {len(x0)} problems", ratio, 1 / 1.85)
+    with ProcessPoolExecutor(2) as pool:
+        def halves():
+            for half in [pool.submit(minimize_half, name, len(x0)) for _ in range(2)]:
+                half.result()
+
+        halves()
+        threads, processes = median_ratios(
+            lambda: minimized(fun, x0, workers=2, **options), halves, lambda: minimized(fun, x0, **options),
+            rounds=1 if quick else 15)
+    report(f"{name}: two workers / one, {len(x0)} problems", threads, 1 / 1.85)
+    print(f"{'':4}(two processes, half of the problems each: {processes:.3f})")
 
 
 def slow(x):

@@ -17,13 +17,14 @@ def best_seconds(*functions, rounds=7):
     return [min(seconds) for seconds in zip(*timed_rounds(functions, rounds), strict=True)]
 
 
-def median_ratio(function, other, rounds=15):
-    """The median over the rounds of the time of one by that of the other.
+def median_ratios(*functions, rounds=15):
+    """The median over the rounds of the time of each function by that of the last.
 
     For work on several cores beside work on one: best rounds do not compare, because one core is free more often than
     all are at the same time.
     """
-    return statistics.median(first / second for first, second in timed_rounds((function, other), rounds))
+    ratios = [[first / seconds[-1] for first in seconds[:-1]] for seconds in timed_rounds(functions, rounds)]
+    return [statistics.median(of_one) for of_one in zip(*ratios, strict=True)]
 
 
 def timed_rounds(functions, rounds):
