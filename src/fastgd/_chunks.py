@@ -61,7 +61,7 @@ class Job:
     def seconds_left(self):
         return self.deadline - time.monotonic()
 
-    def time_of_day(self):
+    def deadline_by_time_of_day(self):
         return time.time() + self.seconds_left()
 
     def solve_here(self, chunk, running=None):
@@ -78,7 +78,7 @@ class Job:
         for chunk in self.ranges if self.n_done else [(0, self.plan.points.n_problems)]:
             part, answers = self.plan.part(*chunk), self.answers_of(chunk)
             if self.seconds_left() > 0.0:
-                Spread(part, evaluate, n_workers, self.time_of_day()).solve(answers, self.observer)
+                Spread(part, evaluate, n_workers, self.deadline_by_time_of_day()).solve(answers, self.observer)
             else:
                 part.leave(answers, Status.MAXTIME)
             self.note(chunk)

@@ -299,7 +299,7 @@ class OnExecutor:
         shipment = Shipment(job.plan, job.sample)
 
         def submit(chunk):
-            return self.submit(solve_shipped, functions, (shipment.part(chunk), job.time_of_day()))
+            return self.submit(solve_shipped, functions, (shipment.part(chunk), job.deadline_by_time_of_day()))
 
         with self.closing(), self.sharing(shipment) as functions:
             suspects = self.solve_in_window(job, submit, job.ranges)
@@ -379,6 +379,6 @@ class OnMap:
         solve = partial(solve_shipped, shipment.functions)
         for start in range(0, len(job.ranges), CHUNKS_IN_A_MAP):
             ranges = job.ranges[start:start + CHUNKS_IN_A_MAP]
-            solutions = self.map_like(solve, ((shipment.part(chunk), job.time_of_day()) for chunk in ranges))
+            solutions = self.map_like(solve, ((shipment.part(chunk), job.deadline_by_time_of_day()) for chunk in ranges))
             for chunk, numbers in zip(ranges, solutions, strict=True):
                 job.take(chunk, arrived(numbers))

@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 
+from .result import ARRAYS
+
 LARGEST_COUNT = np.iinfo(np.intp).max
 FLOAT64 = np.dtype(np.float64)
 # A batch of more numbers is not copied at once.
@@ -229,12 +231,10 @@ def as_out(out, points):
         raise TypeError(f"out must be a dictionary of arrays, got {type(out).__name__}")
     if len(points.shape) <= 1:
         raise ValueError("out is for batches: x0 is a single problem")
-    fields = {"x": (points.shape, np.float64), "jac": (points.shape, np.float64),
-              "fun": (points.batch_shape, np.float64),
-              **dict.fromkeys(("nit", "nfev", "njev", "status"), (points.batch_shape, np.intp))}
     answers = {}
     for name, array in out.items():
-        shape, dtype = fields[as_choice(name, "a name in out", tuple(fields))]
+        has_rows, dtype = ARRAYS[as_choice(name, "a name in out", tuple(ARRAYS))]
+        shape = points.shape if has_rows else points.batch_shape
         if not isinstance(array, np.ndarray):
             raise TypeError(f"out[{name!r}] must be an array, got {type(array).__name__}")
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous or not array.flags.writeable:
@@ -242,7 +242,7 @@ def as_out(out, points):
             raise ValueError(f"out[{name!r}] must be a writeable C-contiguous array of shape {shape} and dtype "
                              f"{np.dtype(dtype)}, got shape {array.shape} and dtype {array.dtype}{order}"
                              f"{'' if array.flags.writeable else ', read-only'}")
-        answers[name] = array.reshape(-1, *points.rows.shape[1:]) if array.ndim == len(points.shape) else array.ravel()
+        answers[name] = array.reshape(points.rows.shape if has_rows else points.n_problems)
     for name, array in answers.items():
         for other in answers:
             if other != name and np.may_share_memory(array, answers[other]):

@@ -1,6 +1,8 @@
 """What is to be minimized and how: checked, and such that any range of the problems can be solved anywhere."""
 
 from _thread import RLock
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ._core.update import LearningRates
 from ._inputs import Points, as_batch_args, as_float
 from ._objective import as_objective, is_jitted, recognize
 from ._unraisable import unraisable_as_error
+from .result import ARRAYS
 
 # Problems in a chunk. It depends on the kind of function, n_dim and the size of the batch, and never on the workers,
 # because a NumPy function whose values depend on the number of points (matrix products do) would make the results
@@ -23,49 +26,40 @@ SMALLEST_VECTORIZED_CHUNK = 4_096  # because NumPy's overhead per call weighs mo
 LARGEST_VECTORIZED_CHUNK = 65_536
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
-    """A batch of problems, or a range of one.
+    """A batch of problems, or a range of one."""
 
-    Attributes
-    ----------
-    fun, args, jac, vectorized, unpack, batch_args, method, keep_best, maximize, record_errors
-        As the user gave them; fun and jac themselves, where they were given by name.
-    given : tuple
-        fun and jac, perhaps by name: so they are sent to other processes.
-    points : Points
-    bounds : tuple
-        Lower and upper as rows, or None.
-    numbers : dict
-        By name: of every problem the learning rate, tolerances and limits.
-    noise : tuple, optional
-        Scale, decay and key.
-    rates : Rates, optional
-        The learning rates of any iterations, if they change.
-    first : int
-        The number of the first problem, where this is a range.
-    """
-
-    def __init__(self, *, first=0, **fields):
-        self.first = first
-        self.__dict__.update(fields)
-        if "rates" not in fields:
-            self.rates = as_rates(self.method)
-
-    def but(self, **changes):
-        """The same with other attributes."""
-        return Plan(**{**self.__dict__, **changes})
+    # as the user gave them; fun and jac themselves, where they were given by name
+    fun: Any
+    jac: Any
+    args: tuple
+    vectorized: Any
+    unpack: Any
+    batch_args: tuple
+    method: Any
+    keep_best: bool
+    maximize: bool
+    record_errors: bool
+    given: Any  # fun and jac, perhaps by name: so they are sent to other processes
+    points: Points
+    bounds: tuple  # lower and upper as rows, or None
+    numbers: dict  # by name: of every problem the learning rate, tolerances and limits
+    noise: tuple | None  # scale, decay and key
+    rates: Any  # the learning rates of any iterations, a Rates, if they change
+    first: int = 0  # the number of the first problem, where this is a range
 
     def flat(self):
         """The same with a single axis of problems; a problem without such an axis stays as it is."""
         points = self.points
         if len(points.shape) <= 1:
             return self
-        return self.but(points=Points(points.rows, points.rows.shape, points.is_own),
-                        batch_args=as_batch_args(self.batch_args, points))
+        return replace(self, points=Points(points.rows, points.rows.shape, points.is_own),
+                       batch_args=as_batch_args(self.batch_args, points))
 
     def part(self, start, stop):
         """A range of the problems of a flat plan, in memory of its own where that may change during the run."""
-        return self.chosen(slice(start, stop)).but(first=self.first + start)
+        return replace(self.chosen(slice(start, stop)), first=self.first + start)
 
     def sample(self, size):
         """A few problems of the first chunk of a flat plan: at their points jitted functions are checked."""
@@ -76,7 +70,8 @@ class Plan:
         if len(self.points.shape) <= 1:
             return self
         rows = np.array(self.points.rows[problems], np.float64)
-        return self.but(
+        return replace(
+            self,
             batch_args=tuple(values[problems] for values in self.batch_args),
             points=Points(rows, rows.shape),
             bounds=tuple(side if side is None else side[problems] for side in self.bounds),
@@ -166,12 +161,11 @@ def as_rates(method):
 
 def allocate(points, given=None):
     """Arrays for the answers: new ones, in the place of those that are not given."""
-    n, rows = points.n_problems, points.rows.shape
-    wanted = {"x": (rows, float), "jac": (rows, float), "fun": (n, float), "nit": (n, np.intp), "nfev": (n, np.intp),
-              "njev": (n, np.intp), "status": (n, np.intp)}
-    given = given or {}
+    given, shapes = given or {}, {True: points.rows.shape, False: points.n_problems}
     try:
-        return {name: given[name] if name in given else np.empty(*how) for name, how in wanted.items()}
+        return {name: given[name] if name in given else np.empty(shapes[has_rows], dtype)
+                for name, (has_rows, dtype) in ARRAYS.items()}
     except MemoryError:
-        n_bytes = 8 * n * (2 * points.n_dim + 5)
-        raise MemoryError(f"the results of {n} problems of {points.n_dim} dimensions need {n_bytes} bytes") from None
+        n_bytes = 8 * points.n_problems * sum(points.n_dim if has_rows else 1 for has_rows, _ in ARRAYS.values())
+        raise MemoryError(f"the results of {points.n_problems} problems of {points.n_dim} dimensions need {n_bytes} "
+                          "bytes") from None

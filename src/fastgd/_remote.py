@@ -8,6 +8,7 @@ import os
 import pickle
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from ._objective import resolved
@@ -50,7 +51,7 @@ def on_loan(functions):
 
 
 def rest(plan):
-    return plan.but(fun=None, jac=None, given=None, args=(), method=None, rates=None)
+    return replace(plan, fun=None, jac=None, given=None, args=(), method=None, rates=None)
 
 
 def pickled(thing, what):
@@ -74,7 +75,7 @@ def unpacked(functions):
             functions = file.read()
     fun, jac, args, method, sample = pickle.loads(functions)
     plan = {"fun": resolved(fun), "jac": resolved(jac), "args": args, "method": method, "rates": as_rates(method)}
-    pickle.loads(sample).but(**plan).objective()  # a jitted function is checked at the same points everywhere
+    replace(pickle.loads(sample), **plan).objective()  # a jitted function is checked at the same points everywhere
     return plan
 
 
@@ -82,7 +83,7 @@ def solve_shipped(functions, task):
     """A part of a plan, solved in another process by some time of day: its answers, or a Failure."""
     try:
         part, deadline = task
-        part = pickle.loads(part).but(**unpacked(functions))
+        part = replace(pickle.loads(part), **unpacked(functions))
         answers = allocate(part.points)
         seconds = deadline - time.time()
         if seconds > 0.0:

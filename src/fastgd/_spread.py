@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +91,7 @@ class Spread:
         numbers = np.arange(points.n_problems).reshape(points.batch_shape)
         if not points.shape:
             points = Points(points.rows, (1,))
-        plan.but(fun=self, args=(), vectorized=True, unpack=False, batch_args=(numbers,), points=points).solve(
+        replace(plan, fun=self, args=(), vectorized=True, unpack=False, batch_args=(numbers,), points=points).solve(
             answers, self.deadline - time.time(), observer)
         for problem in self.strayed.union(self.ended, self.cut_short):
             answers["nfev"][problem] = self.n_calls[problem]

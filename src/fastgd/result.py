@@ -9,6 +9,10 @@ from ._core.stopping import Status
 
 __all__ = ["Iterate", "Result", "Status", "Trace"]
 
+# The fields that are arrays of a batch: whether a problem has a row in it, or a number, and of what dtype.
+ARRAYS = {"x": (True, np.float64), "jac": (True, np.float64), "fun": (False, np.float64), "nit": (False, np.intp),
+          "nfev": (False, np.intp), "njev": (False, np.intp), "status": (False, np.intp)}
+
 
 class Record:
     """Attributes that can also be had by key, as in SciPy's results."""
@@ -160,8 +164,10 @@ class Result(Record):
         if self.is_single:
             raise TypeError("the result of a single problem has no problems to index; its fields have names")
         problems = np.arange(self.fun.size).reshape(self.fun.shape)[key]
-        rows = {name: getattr(self, name).reshape(-1, self.x.shape[-1])[problems] for name in ("x", "jac")}
-        numbers = {name: getattr(self, name).reshape(-1)[problems] for name in ("fun", "nit", "nfev", "njev", "status")}
+        rows = {name: getattr(self, name).reshape(-1, self.x.shape[-1])[problems]
+                for name, (has_rows, _) in ARRAYS.items() if has_rows}
+        numbers = {name: getattr(self, name).reshape(-1)[problems]
+                   for name, (has_rows, _) in ARRAYS.items() if not has_rows}
         if np.ndim(problems):
             return replace(self, **rows, **numbers, trace=None)
         numbers = {name: value.item() for name, value in numbers.items()}
