@@ -22,7 +22,7 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
         if crew is None or not job.ranges:
             for chunk in job.ranges:
                 job.solve_here(chunk)
-                job.note(chunk)
+                job.finish(chunk)
         elif n_problems < crew.n_workers and Spread.is_for(plan):
             crew.solve_spread(job)
         else:
@@ -52,7 +52,7 @@ class Job:
         if progress is not False:
             self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)
         if checkpoint is not None and self.checkpoint.done.any():
-            self.show(self.checkpoint.done)
+            self.report(self.checkpoint.done)
 
     def answers_of(self, chunk):
         """The rows of a chunk."""
@@ -61,7 +61,7 @@ class Job:
     def seconds_left(self):
         return self.deadline - time.monotonic()
 
-    def deadline_by_time_of_day(self):
+    def wall_clock_deadline(self):
         return time.time() + self.seconds_left()
 
     def solve_here(self, chunk, running=None):
@@ -78,24 +78,24 @@ class Job:
         for chunk in self.ranges if self.n_done else [(0, self.plan.points.n_problems)]:
             part, answers = self.plan.part(*chunk), self.answers_of(chunk)
             if self.seconds_left() > 0.0:
-                Spread(part, evaluate, n_workers, self.deadline_by_time_of_day()).solve(answers, self.observer)
+                Spread(part, evaluate, n_workers, self.wall_clock_deadline()).solve(answers, self.observer)
             else:
                 part.leave(answers, Status.MAXTIME)
-            self.note(chunk)
+            self.finish(chunk)
 
-    def take(self, chunk, numbers):
+    def store(self, chunk, numbers):
         """Writes down the answers of a chunk that was solved elsewhere."""
         for name, values in self.answers_of(chunk).items():
             values[...] = numbers[name]
-        self.note(chunk)
+        self.finish(chunk)
 
-    def note(self, chunk):
+    def finish(self, chunk):
         """A chunk is done."""
         if self.checkpoint is not None:
             self.checkpoint.add(chunk, self.answers)
-        self.show(slice(*chunk))
+        self.report(slice(*chunk))
 
-    def show(self, problems):
+    def report(self, problems):
         """These have ended."""
         status = self.answers["status"][problems]
         self.n_done += len(status)

@@ -100,7 +100,11 @@ def wait_for_some(futures, seconds):
         return wait(futures, seconds, FIRST_COMPLETED)
 
 
-def in_window(tasks, submit, size, done, stop=list):
+def nothing_more(futures):
+    """For what cannot be ended."""
+
+
+def in_window(tasks, submit, size, done, stop=nothing_more):
     """Hands out tasks in order, some at a time; `done(task, future)` returns what is to be raised, or None.
 
     Raised is that of the lowest task, as if they were done one after another. What was begun in vain is cancelled;
@@ -128,8 +132,10 @@ def in_window(tasks, submit, size, done, stop=list):
         stop([future for future in running if not future.cancel()])
 
 
-def outcomes_of(groups, submit, size, until_error, read=lambda answer: answer, is_lost=lambda error: False, stop=list):
-    """Of every group of points, in order: their outcomes, and the seconds that they took; `read` takes an answer."""
+def outcomes_of(groups, submit, size, until_error, read=lambda answer: answer, means_loss=lambda error: False,
+                stop=nothing_more):
+    """Of every group of points, in order: their outcomes, and the seconds that they took; `read` takes an answer, and
+    `means_loss` says of an exception whether the worker died."""
     found, suspects = [([], 0.0)] * len(groups), []
 
     def done(k, future):
@@ -137,13 +143,13 @@ def outcomes_of(groups, submit, size, until_error, read=lambda answer: answer, i
             found[k] = read(future.result())
             return found[k][0][-1].error if until_error else None
         except BaseException as error:
-            if not is_lost(error):
+            if not means_loss(error):
                 return error
             suspects.append(k)
 
     try:
         in_window(range(len(groups)), lambda k: submit(groups[k]), size, done, stop)
-    except Exception:
+    except Exception:  # perhaps the user's, which is raised with its point by who gets the outcomes
         if not any(outcomes and outcomes[-1].error is not None for outcomes, _ in found):
             raise
         return found
@@ -153,7 +159,7 @@ def outcomes_of(groups, submit, size, until_error, read=lambda answer: answer, i
             try:
                 found[k][0].extend(read(submit(groups[k].part(point, point + 1)).result())[0])
             except Exception as error:
-                if not is_lost(error):
+                if not means_loss(error):
                     raise
                 found[k][0].append(Outcome(status=Status.WORKER_LOST))
     return found
@@ -202,7 +208,7 @@ class Threads:
 
         def done(chunk, future):
             if future.exception() is None:
-                job.note(chunk)
+                job.finish(chunk)
             return future.exception()
 
         with self.pool() as submit:
@@ -299,7 +305,7 @@ class OnExecutor:
         shipment = Shipment(job.plan, job.sample)
 
         def submit(chunk):
-            return self.submit(solve_shipped, functions, (shipment.part(chunk), job.deadline_by_time_of_day()))
+            return self.submit(solve_shipped, functions, (shipment.part(chunk), job.wall_clock_deadline()))
 
         with self.closing(), self.sharing(shipment) as functions:
             suspects = self.solve_in_window(job, submit, job.ranges)
@@ -318,7 +324,7 @@ class OnExecutor:
                     return error
                 suspects.append(chunk)
             else:
-                job.take(chunk, numbers)
+                job.store(chunk, numbers)
 
         in_window(chunks, submit, 2 * self.n_workers, done)
         return sorted(suspects)
@@ -333,13 +339,13 @@ class OnExecutor:
             if not is_lost(error):
                 raise
         else:
-            return job.take(chunk, numbers)
+            return job.store(chunk, numbers)
         if middle > start:
             self.solve_suspect(job, submit, (start, middle))
             self.solve_suspect(job, submit, (middle, stop))
         else:
             job.plan.part(*chunk).leave(job.answers_of(chunk), Status.WORKER_LOST)
-            job.note(chunk)
+            job.finish(chunk)
 
 
 # What executors call the death of a worker, besides BrokenExecutor.
@@ -379,6 +385,6 @@ class OnMap:
         solve = partial(solve_shipped, shipment.functions)
         for start in range(0, len(job.ranges), CHUNKS_IN_A_MAP):
             ranges = job.ranges[start:start + CHUNKS_IN_A_MAP]
-            solutions = self.map_like(solve, ((shipment.part(chunk), job.deadline_by_time_of_day()) for chunk in ranges))
+            solutions = self.map_like(solve, ((shipment.part(chunk), job.wall_clock_deadline()) for chunk in ranges))
             for chunk, numbers in zip(ranges, solutions, strict=True):
-                job.take(chunk, arrived(numbers))
+                job.store(chunk, arrived(numbers))

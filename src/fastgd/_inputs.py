@@ -30,8 +30,8 @@ class Points:
         """The leading axes."""
         return self.shape[:-1]
 
-    def samples(self):
-        """The numbers of three of them that are finite, or fewer; the samples of these are all of them."""
+    def sample_rows(self):
+        """The numbers of three finite rows, or of fewer; from these three alone all would be chosen again."""
         numbers = np.flatnonzero(np.isfinite(self.rows).all(axis=1))
         return numbers[[0, len(numbers) // 2, -1]] if len(numbers) else numbers
 

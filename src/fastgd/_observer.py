@@ -46,14 +46,14 @@ class Observer:
             return False
         try:
             if self.wants_state:
-                self.callback(intermediate_result=Iterate(x, fun, jac, nit, nfev, self.name(problem)))
+                self.callback(intermediate_result=Iterate(x, fun, jac, nit, nfev, self.index_of(problem)))
             else:
                 self.callback(x)
         except StopIteration:
             return True
         return False
 
-    def name(self, problem):
+    def index_of(self, problem):
         """A problem's index in the batch: an int, or a tuple of them."""
         if len(self.batch_shape) <= 1:
             return problem
@@ -65,7 +65,7 @@ class Observer:
             return None
         if len(self.shape) <= 1:
             return self.paths[0].as_trace(self.shape) if self.paths else None
-        return {self.name(problem): path.as_trace(self.shape[-1:]) for problem, path in self.paths.items()}
+        return {self.index_of(problem): path.as_trace(self.shape[-1:]) for problem, path in self.paths.items()}
 
 
 class Path:

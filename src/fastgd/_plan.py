@@ -64,7 +64,7 @@ class Plan:
     def sample(self, size):
         """A few problems of the first chunk of a flat plan: at their points jitted functions are checked."""
         first = self.points.rows[:size]
-        return self.chosen(Points(first, first.shape).samples())
+        return self.chosen(Points(first, first.shape).sample_rows())
 
     def chosen(self, problems):
         if len(self.points.shape) <= 1:
