@@ -13,7 +13,7 @@ cdef extern from "rows.h":
 
 cdef Py_ssize_t ALIGNMENT = 64
 cdef Py_ssize_t MOST_PADDING = 64  # columns by which an objective may widen a block
-cdef double MOST_ROWS = 64.0  # for each dimension
+cdef double MOST_ROWS = 64.0  # more than any run has for a dimension
 
 
 cdef class Source:
