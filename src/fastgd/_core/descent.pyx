@@ -3,7 +3,7 @@ from libc.math cimport INFINITY, NAN, isnan
 
 from .difference cimport CentralDifference
 from .evaluation cimport fastgd_is_unwritten, fastgd_seconds
-from .lanes cimport AGAIN, Lanes, Needs, Sink, Source
+from .lanes cimport AGAIN, Lanes, Needs, Sink, Source, nfev_of, nit_of
 from .noise cimport GaussianNoise
 from .objective cimport GRADIENT, VALUE, Objective
 from .stopping cimport CALLBACK, EXCEPTION, MAXTIME, RUNNING, STEP_UNDERFLOW, test
@@ -57,7 +57,7 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
         lane = lanes.culprit()
         if lane >= 0:
             annotate(error, f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
-                            f"{lanes.nit[lane] + 1}")
+                            f"{nit_of(lanes, lane) + 1}")
         raise
 
 
@@ -173,7 +173,7 @@ cdef int show_iterates(Lanes lanes, observer, Source source) except -1:
         for i in range(lanes.n_dim):
             x[i] = lanes.x[i * lanes.capacity + lane]
             g[i] = lanes.g[i * lanes.capacity + lane]
-        if observer(source.first + problem, lanes.nit[lane], lanes.nfev[lane], point, lanes.f[lane], gradient):
+        if observer(source.first + problem, nit_of(lanes, lane), nfev_of(lanes, lane), point, lanes.f[lane], gradient):
             if lanes.status[lane] == RUNNING:
                 lanes.finish(lane, CALLBACK)
     return 0
@@ -193,7 +193,7 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
                 and sink.nfev[problem] < source.maxfev[problem]):  # a start that failed may have used them all
             if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
                 lanes.ask(lanes.live, VALUE)
-                lanes.nit[lanes.live] = sink.nit[problem] - 1  # x is that of this iteration
+                lanes.nit[lanes.live] = sink.nit[problem] - 1 - lanes.nit_of_all  # x is that of this iteration
                 lanes.live += 1
         if lanes.live == lanes.capacity:
             evaluate_answers(lanes, objective, difference, sink)

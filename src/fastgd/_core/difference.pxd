@@ -7,7 +7,6 @@ from .objective cimport Objective
 
 
 cdef extern from "rows.h":
-    bint fastgd_all_are(const Py_ssize_t *numbers, Py_ssize_t number, Py_ssize_t n) noexcept nogil
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     double fastgd_rounded_step(double x, double factor, double x_scale) noexcept nogil
     bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil

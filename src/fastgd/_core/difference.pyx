@@ -16,7 +16,7 @@ from .evaluation cimport (
     side_by_side,
     take_values,
 )
-from .lanes cimport Lanes
+from .lanes cimport Lanes, set_want
 from .objective cimport GRADIENT, VALUE, Block, Objective
 from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 
@@ -202,7 +202,7 @@ cdef class CentralDifference(Evaluator):
         cdef Py_ssize_t j, n_values = 0
         if lanes.bounded:
             self.fit_into_bounds(lanes, x, lane_of, n)
-        if not fastgd_all_are(lanes.want, GRADIENT, lanes.live):
+        if lanes.want_in_common != GRADIENT:
             for j in range(n):
                 lanes.value_lanes[n_values] = lane_of[j]
                 n_values += lanes.want[lane_of[j]] & VALUE
@@ -240,8 +240,8 @@ cdef class CentralDifference(Evaluator):
                 fit_steps(x[i * lanes.capacity + j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
                 if h[j] == 0.0 and lanes.lower[at] < lanes.upper[at]:
                     note_fault(lanes, lane_of[j], STEP_UNDERFLOW)
-                if second[j] != -h[j] and not lanes.known_y[lane_of[j]] & VALUE:
-                    lanes.want[lane_of[j]] |= VALUE
+                if second[j] != -h[j] and not lanes.knows_f_y[lane_of[j]]:
+                    set_want(lanes, lane_of[j], VALUE | GRADIENT)
                 self.step_vanishes |= h[j] != 0.0 and (
                     x[i * lanes.capacity + j] + h[j] == x[i * lanes.capacity + j]
                     or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j]

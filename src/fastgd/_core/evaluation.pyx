@@ -9,8 +9,6 @@ from .stopping cimport EXCEPTION, NONFINITE, RUNNING
 cdef extern from "rows.h":
     bint fastgd_all_are(const Py_ssize_t *numbers, Py_ssize_t number, Py_ssize_t n) noexcept nogil
     bint fastgd_are_finite(const double *row, Py_ssize_t n) noexcept nogil
-    void fastgd_count(Py_ssize_t *nfev, Py_ssize_t *njev, Py_ssize_t *known, Py_ssize_t n_values,
-                      Py_ssize_t n_gradients, Py_ssize_t mask, Py_ssize_t n) noexcept nogil
 
 
 cdef inline void repeat(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
@@ -124,7 +122,7 @@ cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_
     cdef Py_ssize_t j
     for j in range(n):
         lanes.f_y[lane_of[j]] = values[j]
-        lanes.known_y[lane_of[j]] |= VALUE
+        lanes.knows_f_y[lane_of[j]] = True
         note_value(lanes, lane_of[j], values[j])
 
 
@@ -149,13 +147,13 @@ cdef void take_gradients(Lanes lanes, const double *slopes, const Py_ssize_t *la
 cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
                 Py_ssize_t n_gradients) noexcept nogil:
     cdef Py_ssize_t j
-    if n and are_first_lanes(lane_of, n):
-        fastgd_count(lanes.nfev, lanes.njev, lanes.known_y, n_values, n_gradients, n_gradients * GRADIENT, n)
+    if n == lanes.live:
+        lanes.nfev_of_all += n_values
+        lanes.njev_of_all += n_gradients
         return
     for j in range(n):
         lanes.nfev[lane_of[j]] += n_values
         lanes.njev[lane_of[j]] += n_gradients
-        lanes.known_y[lane_of[j]] |= n_gradients * GRADIENT
 
 
 cdef class Evaluator:
@@ -176,13 +174,17 @@ cdef class Evaluator:
             for lane in range(lanes.live):
                 lanes.fault[lane] = RUNNING
             lanes.any_fault = False
-        if fastgd_all_are(lanes.want, lanes.want[0], lanes.live):
-            late = self.evaluate_lanes(lanes, objective, lanes.all_lanes, lanes.live, lanes.want[0])
+        if lanes.want_in_common < 0 and fastgd_all_are(lanes.want, lanes.want[0], lanes.live):
+            lanes.want_in_common = lanes.want[0]
+        lanes.gradients_wait = False
+        if lanes.want_in_common >= 0:
+            late = self.evaluate_lanes(lanes, objective, lanes.all_lanes, lanes.live, lanes.want_in_common)
         else:
             for lane in range(lanes.live):
                 lanes.value_lanes[n] = lane
                 n += lanes.want[lane] == VALUE
             if n:
+                lanes.gradients_wait = True
                 late = self.evaluate_lanes(lanes, objective, lanes.value_lanes, n, VALUE)
             elif objective.has_gradient:
                 late = self.evaluate_as_wanted(lanes, objective)

@@ -60,6 +60,7 @@ cdef class Lanes:
     cdef bint bounded
     cdef bint keep_best
     cdef int want_of_all            # at an iterate
+    cdef Py_ssize_t want_in_common  # of all live lanes, at y; -1 where it may differ
     cdef Py_ssize_t cost            # the most evaluations of fun for a gradient and the values that go with it
     cdef bint differences_need_f    # perhaps: then f costs nothing more where the lane wants it
     # h of differences is about max(least_step, relative_step |x|). least_step is infinite if the objective supplies
@@ -69,7 +70,14 @@ cdef class Lanes:
     cdef bint tests_steps           # some lane has xtol, ftol or ftarget
     cdef bint any_fault             # in the last evaluation
     cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
+    cdef bint any_again             # some phase may be AGAIN
+    cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint any_finished          # since the last turnover
+    cdef Py_ssize_t rounds_left     # evaluations after which no lane can be at its maxiter or maxfev
+    # What all lanes have done together: theirs are the rows plus these.
+    cdef Py_ssize_t nit_of_all
+    cdef Py_ssize_t nfev_of_all
+    cdef Py_ssize_t njev_of_all
 
     # (n_dim, capacity): iterate and trial point, their gradients, the bounds, the best iterate
     cdef double *x
@@ -93,16 +101,16 @@ cdef class Lanes:
     cdef double *ftol
     cdef double *ftarget
     cdef Py_ssize_t *problem
-    cdef Py_ssize_t *nit            # -1 before the first gradient
-    cdef Py_ssize_t *nfev
-    cdef Py_ssize_t *njev
+    cdef Py_ssize_t *nit            # see nit_of; -1 before the first gradient
+    cdef Py_ssize_t *nfev           # see nfev_of
+    cdef Py_ssize_t *njev           # see njev_of
     cdef Py_ssize_t *maxiter
     cdef Py_ssize_t *maxfev
     # masks of VALUE and GRADIENT
     cdef Py_ssize_t *want_at_iterate
     cdef Py_ssize_t *want           # at y, now
-    cdef Py_ssize_t *known          # at x
-    cdef Py_ssize_t *known_y
+    cdef Py_ssize_t *knows_f        # whether f is that of x
+    cdef Py_ssize_t *knows_f_y      # whether f_y is that of y
     cdef Py_ssize_t *phase
     cdef Py_ssize_t *fault          # a Status, or RUNNING: what went wrong in the last evaluation
     cdef Py_ssize_t *status
@@ -139,6 +147,7 @@ cdef class Lanes:
     cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
                     const double[:, :] upper) noexcept nogil
     cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil
+    cdef void look_ahead(self) noexcept nogil
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil
     cdef void end_faulty(self) noexcept nogil
     cdef void accept(self) noexcept nogil
@@ -151,6 +160,23 @@ cdef class Lanes:
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil
     cdef Py_ssize_t culprit(self) noexcept nogil
     cdef void move(self, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil
+
+
+cdef inline Py_ssize_t nit_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    return lanes.nit[lane] + lanes.nit_of_all
+
+
+cdef inline Py_ssize_t nfev_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    return lanes.nfev[lane] + lanes.nfev_of_all
+
+
+cdef inline Py_ssize_t njev_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
+    return lanes.njev[lane] + lanes.njev_of_all
+
+
+cdef inline void set_want(Lanes lanes, Py_ssize_t lane, Py_ssize_t want) noexcept nogil:
+    lanes.want[lane] = want
+    lanes.want_in_common = -1
 
 
 cdef inline Py_ssize_t cost_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:

@@ -7,6 +7,9 @@ from libc.string cimport memcpy, memset
 from .objective cimport ALIASING, GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
 cdef extern from "rows.h":
     void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
@@ -137,8 +140,8 @@ cdef class Lanes:
         self.maxfev = <Py_ssize_t *>take(self, row)
         self.want = <Py_ssize_t *>take(self, row)
         self.phase = <Py_ssize_t *>take(self, row)
-        self.known = <Py_ssize_t *>take(self, row)
-        self.known_y = <Py_ssize_t *>take(self, row)
+        self.knows_f = <Py_ssize_t *>take(self, row)
+        self.knows_f_y = <Py_ssize_t *>take(self, row)
         self.fault = <Py_ssize_t *>take(self, row)
         self.status = <Py_ssize_t *>take(self, row)
         self.want_at_iterate = <Py_ssize_t *>take(self, row)
@@ -193,8 +196,9 @@ cdef class Lanes:
                 self.lower[at] = lower[problem, i]
                 self.upper[at] = upper[problem, i]
         self.problem[lane] = problem
-        self.nfev[lane] = self.njev[lane] = 0
-        self.known[lane] = self.known_y[lane] = 0
+        self.nfev[lane] = -self.nfev_of_all
+        self.njev[lane] = -self.njev_of_all
+        self.knows_f[lane] = self.knows_f_y[lane] = False
         self.status[lane] = self.fault[lane] = RUNNING
         return finite
 
@@ -221,29 +225,40 @@ cdef class Lanes:
         if (self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
                 or source.watched is not None and source.watched[problem]):
             self.want_at_iterate[lane] |= VALUE
-        self.nit[lane] = -1
+        self.nit[lane] = -1 - self.nit_of_all
         self.phase[lane] = AGAIN
+        self.any_again = True
+        self.rounds_left = min(self.rounds_left, min(self.maxiter[lane], self.maxfev[lane] // self.cost - 1))
         if not finite:
             self.finish(lane, NONFINITE)
         elif cost_of(self, lane) > self.maxfev[lane]:
             self.finish(lane, MAXFEV)
 
+    cdef void look_ahead(self) noexcept nogil:
+        """Sets rounds_left: in a round a lane makes one iteration and `cost` evaluations at most."""
+        cdef Py_ssize_t lane, iterations = PY_SSIZE_T_MAX, evaluations = PY_SSIZE_T_MAX
+        for lane in range(self.live):
+            iterations = min(iterations, self.maxiter[lane] - (nit_of(self, lane) + 1))
+            evaluations = min(evaluations, self.maxfev[lane] - nfev_of(self, lane))
+        self.rounds_left = min(iterations, evaluations // self.cost - 1)
+
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
         self.status[lane] = status
         self.any_finished = True
-        if self.nit[lane] < 0 and self.known_y[lane] & VALUE:  # x and y are both the start
+        if nit_of(self, lane) < 0 and self.knows_f_y[lane]:  # x and y are both the start
             self.f[lane] = self.f_y[lane]
-            self.known[lane] |= VALUE
+            self.knows_f[lane] = True
 
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil:
         """The lane has a new y, and wants to know this there."""
-        self.want[lane] = want
-        self.known_y[lane] = 0
+        set_want(self, lane, want)
+        self.knows_f_y[lane] = False
 
     cdef void ask_all(self) noexcept nogil:
         """All lanes have a new y, which will be an iterate."""
-        memcpy(self.want, self.want_at_iterate, self.live * sizeof(Py_ssize_t))
-        memset(self.known_y, 0, self.live * sizeof(Py_ssize_t))
+        if self.want_in_common < 0:  # else nothing has changed since the last time
+            memcpy(self.want, self.want_at_iterate, self.live * sizeof(Py_ssize_t))
+        memset(self.knows_f_y, 0, self.live * sizeof(Py_ssize_t))
 
     cdef void end_faulty(self) noexcept nogil:
         """Ends the lanes whose evaluation failed, with their last iterate."""
@@ -251,6 +266,7 @@ cdef class Lanes:
         for lane in range(self.live):
             if self.fault[lane] != RUNNING:
                 self.phase[lane] = AGAIN
+                self.any_again = True
                 self.finish(lane, self.fault[lane])
 
     cdef void accept(self) noexcept nogil:
@@ -268,20 +284,22 @@ cdef class Lanes:
             fastgd_exchange(self.f, self.f_y, self.phase, self.live)
             for lane in range(self.live):
                 if self.phase[lane] == ITERATE:
-                    self.known[lane], self.known_y[lane] = self.known_y[lane], self.known[lane]
+                    self.knows_f[lane], self.knows_f_y[lane] = self.knows_f_y[lane], self.knows_f[lane]
 
     cdef void accept_all(self) noexcept nogil:
         cdef Py_ssize_t lane
-        for lane in range(self.live):
-            self.phase[lane] = ITERATE
-            self.nit[lane] += 1
+        if self.any_again:
+            for lane in range(self.live):
+                self.phase[lane] = ITERATE
+            self.any_again = False
+        self.nit_of_all += 1
         self.exchange_all()
 
     cdef void exchange_all(self) noexcept nogil:
         self.x, self.y = self.y, self.x
         self.g, self.g_y = self.g_y, self.g
         self.f, self.f_y = self.f_y, self.f
-        self.known, self.known_y = self.known_y, self.known
+        self.knows_f, self.knows_f_y = self.knows_f_y, self.knows_f
 
     cdef void remember_best(self) noexcept nogil:
         cdef Py_ssize_t i, lane, at
@@ -310,19 +328,19 @@ cdef class Lanes:
         cdef bint use_best = self.keep_best and self.best_f[lane] < INFINITY
         cdef const double *x = self.best_x if use_best else self.x
         cdef const double *g = self.best_g if use_best else self.g
-        cdef bint has_gradient = use_best or self.known[lane] & GRADIENT
+        cdef bint has_gradient = nit_of(self, lane) >= 0
         for i in range(self.n_dim):
             sink.x[problem, i] = x[i * self.capacity + lane]
             sink.jac[problem, i] = g[i * self.capacity + lane] if has_gradient else NAN
         if use_best:
             sink.fun[problem] = self.best_f[lane]
-        elif self.known[lane] & VALUE:
+        elif self.knows_f[lane]:
             sink.fun[problem] = self.f[lane]
         else:  # nobody has asked for it: not the same as a nan
             fastgd_mark_unwritten(&sink.fun[problem], 1)
-        sink.nit[problem] = max(self.nit[lane], 0)
-        sink.nfev[problem] = self.nfev[lane]
-        sink.njev[problem] = self.njev[lane]
+        sink.nit[problem] = max(nit_of(self, lane), 0)
+        sink.nfev[problem] = nfev_of(self, lane)
+        sink.njev[problem] = njev_of(self, lane)
         sink.status[problem] = self.status[lane]
 
     cdef Py_ssize_t culprit(self) noexcept nogil:

@@ -3,7 +3,7 @@ cimport cython
 from libc.math cimport pow, sqrt
 from libc.stdint cimport uint64_t
 
-from .lanes cimport ITERATE, Lanes
+from .lanes cimport ITERATE, Lanes, nit_of
 
 cdef extern from "philox.h":
     void fastgd_four_normals(const uint64_t *key, const uint64_t *counter, double *normals) noexcept nogil
@@ -32,7 +32,7 @@ cdef class GaussianNoise:
         cdef Py_ssize_t lane
         for lane in range(lanes.live):
             if lanes.phase[lane] == ITERATE:
-                self.add_to_problem(first + lanes.problem[lane], lanes.nit[lane], lanes.n_dim, lanes.g + lane,
+                self.add_to_problem(first + lanes.problem[lane], nit_of(lanes, lane), lanes.n_dim, lanes.g + lane,
                                     out + lane, lanes.capacity)
 
     cdef void add_to_problem(self, Py_ssize_t problem, Py_ssize_t iteration, Py_ssize_t n_dim, const double *g,

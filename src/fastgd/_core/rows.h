@@ -54,10 +54,12 @@ FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b
     }
 }
 
-/* norm = max(|g|, axis=0), nan ignored; the maxima of a strip of lanes stay in registers while the rows pass by. */
-FASTGD_CLONES static void fastgd_norms(double *restrict norm, const double *restrict g, ptrdiff_t stride,
-                                       ptrdiff_t n_dim, ptrdiff_t n) {
+/* norm = max(|g|, axis=0), nan ignored; the maxima of a strip of lanes stay in registers while the rows pass by.
+   Returns whether any(norm <= gtol). */
+FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restrict g, const double *restrict gtol,
+                                      ptrdiff_t stride, ptrdiff_t n_dim, ptrdiff_t n) {
     enum { STRIP = 8 };
+    int64_t small = 0;
     ptrdiff_t j = 0;
     for (; j + STRIP <= n; j += STRIP) {
         double most[STRIP] = {0.0};
@@ -66,8 +68,10 @@ FASTGD_CLONES static void fastgd_norms(double *restrict norm, const double *rest
                 double size = fabs(g[i * stride + j + lane]);
                 most[lane] = size > most[lane] ? size : most[lane];
             }
-        for (int lane = 0; lane < STRIP; lane++)
+        for (int lane = 0; lane < STRIP; lane++) {
             norm[j + lane] = most[lane];
+            small |= most[lane] <= gtol[j + lane];
+        }
     }
     for (; j < n; j++) {
         norm[j] = 0.0;
@@ -75,7 +79,9 @@ FASTGD_CLONES static void fastgd_norms(double *restrict norm, const double *rest
             double size = fabs(g[i * stride + j]);
             norm[j] = size > norm[j] ? size : norm[j];
         }
+        small |= norm[j] <= gtol[j];
     }
+    return small != 0;
 }
 
 /* all(numbers == number) */
@@ -84,33 +90,6 @@ FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdi
     for (ptrdiff_t j = 0; j < n; j++)
         others |= numbers[j] ^ number;
     return !others;
-}
-
-/* nfev += n_values; njev += n_gradients; known |= mask */
-FASTGD_CLONES static void fastgd_count(ptrdiff_t *restrict nfev, ptrdiff_t *restrict njev, ptrdiff_t *restrict known,
-                                       ptrdiff_t n_values, ptrdiff_t n_gradients, ptrdiff_t mask, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++) {
-        nfev[j] += n_values;
-        njev[j] += n_gradients;
-        known[j] |= mask;
-    }
-}
-
-/* (norm <= gtol) | (nit >= maxiter) | (nfev + cost > maxfev) */
-static inline int fastgd_may_end(double norm, double gtol, ptrdiff_t nit, ptrdiff_t maxiter, ptrdiff_t nfev,
-                                 ptrdiff_t maxfev, ptrdiff_t cost) {
-    return (norm <= gtol) | (nit >= maxiter) | (nfev + cost > maxfev);
-}
-
-/* any(may_end(...)) */
-FASTGD_CLONES static int fastgd_any_may_end(const double *restrict norm, const double *restrict gtol,
-                                            const ptrdiff_t *restrict nit, const ptrdiff_t *restrict maxiter,
-                                            const ptrdiff_t *restrict nfev, const ptrdiff_t *restrict maxfev,
-                                            ptrdiff_t cost, ptrdiff_t n) {
-    int64_t ends = 0;
-    for (ptrdiff_t j = 0; j < n; j++)
-        ends |= fastgd_may_end(norm[j], gtol[j], nit[j], maxiter[j], nfev[j], maxfev[j], cost);
-    return ends != 0;
 }
 
 /* Whether all are finite. */

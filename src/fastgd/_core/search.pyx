@@ -9,7 +9,7 @@ projection methods for box-constrained quadratic programs", Applied Mathematics 
 from cython cimport final
 from libc.math cimport INFINITY, fabs, sqrt
 
-from .lanes cimport AGAIN, ITERATE, Lanes, leads_inside
+from .lanes cimport AGAIN, ITERATE, Lanes, leads_inside, nit_of, set_want
 from .objective cimport GRADIENT, VALUE
 from .stopping cimport NONFINITE, RUNNING, STALLED
 
@@ -103,17 +103,18 @@ cdef class SpectralGradient(Rule):
     cdef bint is_iterate(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """Whether y is the next iterate and all is known there; if not, says what comes next."""
         if lanes.fault[lane] != RUNNING:
-            if lanes.fault[lane] == NONFINITE and lanes.nit[lane] >= 0:
+            if lanes.fault[lane] == NONFINITE and nit_of(lanes, lane) >= 0:
                 self.shorten(lanes, lane)
             else:
                 lanes.finish(lane, lanes.fault[lane])
             return False
         if lanes.want[lane] == VALUE:
-            if not self.accepts(lanes, lane):
+            if self.accepts(lanes, lane):
+                set_want(lanes, lane, GRADIENT)
+            else:
                 self.shorten(lanes, lane)
-                return False
-            lanes.want[lane] = GRADIENT
-        return lanes.known_y[lane] & GRADIENT
+            return False
+        return not lanes.gradients_wait
 
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """f(y) <= the highest recent f + SUFFICIENT * (what the slope promises), as far as rounding lets see."""
@@ -145,7 +146,7 @@ cdef class SpectralGradient(Rule):
         self.set_trial_points(lanes)
 
     cdef void begin_search(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
-        if lanes.nit[lane] % BLOCK == 0:
+        if nit_of(lanes, lane) % BLOCK == 0:
             row(lanes, HIGHEST_BEFORE)[lane] = row(lanes, HIGHEST)[lane]
             row(lanes, SHORTEST_BEFORE)[lane] = row(lanes, SHORTEST)[lane]
             row(lanes, LONGEST_BEFORE)[lane] = row(lanes, LONGEST)[lane]
@@ -153,7 +154,7 @@ cdef class SpectralGradient(Rule):
             row(lanes, SHORTEST)[lane] = INFINITY
             row(lanes, LONGEST)[lane] = 0.0
         row(lanes, HIGHEST)[lane] = max(row(lanes, HIGHEST)[lane], lanes.f[lane])
-        if lanes.nit[lane] > 0:
+        if nit_of(lanes, lane) > 0:
             row(lanes, LONGEST)[lane] = max(row(lanes, LONGEST)[lane], sqrt(row(lanes, SQUARES)[lane]))
         if self.is_stuck(lanes, lane):
             lanes.finish(lane, STALLED)
@@ -168,13 +169,13 @@ cdef class SpectralGradient(Rule):
         cdef double *least_norm = &row(lanes, LEAST_NORM)[lane]
         cdef double *waited = &row(lanes, WAITED)[lane]
         waited[0] += 1.0
-        if lanes.nit[lane] == 0 or lanes.f[lane] < least_f[0] - rounding_of(least_f[0]):
+        if nit_of(lanes, lane) == 0 or lanes.f[lane] < least_f[0] - rounding_of(least_f[0]):
             least_f[0] = lanes.f[lane]
             waited[0] = 0.0
         if lanes.norm[lane] < least_norm[0]:
             least_norm[0] = lanes.norm[lane]
             waited[0] = 0.0
-        return (waited[0] > PATIENCE or lanes.nit[lane] > 0 and row(lanes, SQUARES)[lane] == 0.0
+        return (waited[0] > PATIENCE or nit_of(lanes, lane) > 0 and row(lanes, SQUARES)[lane] == 0.0
                 or self.sees_rounding_alone(lanes, lane))
 
     cdef bint sees_rounding_alone(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -223,7 +224,7 @@ cdef class SpectralGradient(Rule):
         cdef double norm = lanes.norm[lane]
         cdef double step, short_step, longest = max(row(lanes, LONGEST)[lane], row(lanes, LONGEST_BEFORE)[lane])
         cdef double *shortest = &row(lanes, SHORTEST)[lane]
-        if lanes.nit[lane] == 0:
+        if nit_of(lanes, lane) == 0:
             return self.first_step(lanes, lane)
         longest = min(min(GROWTH * max(1.0, longest), LARGEST) / norm, LARGEST)
         if not products > 0.0:

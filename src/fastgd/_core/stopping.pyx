@@ -3,16 +3,12 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport AGAIN, Lanes, cost_of, leads_inside
+from .lanes cimport AGAIN, Lanes, cost_of, leads_inside, nfev_of, nit_of
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
-    void fastgd_norms(double *norm, const double *g, Py_ssize_t stride, Py_ssize_t n_dim, Py_ssize_t n) noexcept nogil
-    bint fastgd_may_end(double norm, double gtol, Py_ssize_t nit, Py_ssize_t maxiter, Py_ssize_t nfev,
-                        Py_ssize_t maxfev, Py_ssize_t cost) noexcept nogil
-    bint fastgd_any_may_end(const double *norm, const double *gtol, const Py_ssize_t *nit, const Py_ssize_t *maxiter,
-                            const Py_ssize_t *nfev, const Py_ssize_t *maxfev, Py_ssize_t cost,
-                            Py_ssize_t n) noexcept nogil
+    bint fastgd_norms(double *norm, const double *g, const double *gtol, Py_ssize_t stride, Py_ssize_t n_dim,
+                      Py_ssize_t n) noexcept nogil
 
 
 class Status(IntEnum):
@@ -66,15 +62,16 @@ MESSAGES = {
 }
 
 
-cdef void measure_gradients(Lanes lanes) noexcept nogil:
+cdef bint measure_gradients(Lanes lanes) noexcept nogil:
     """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient, in which a slope
-    that leads outside from a bound counts as 0 (Calamai, More, Mathematical Programming 39, 1987)."""
+    that leads outside from a bound counts as 0 (Calamai, More, Mathematical Programming 39, 1987). Returns whether
+    one is at most gtol."""
     cdef Py_ssize_t i, lane, at
     cdef double size
     cdef double *norm = lanes.norm
+    cdef bint any_small = False
     if not lanes.bounded:
-        fastgd_norms(norm, lanes.g, lanes.capacity, lanes.n_dim, lanes.live)
-        return
+        return fastgd_norms(norm, lanes.g, lanes.gtol, lanes.capacity, lanes.n_dim, lanes.live)
     for lane in range(lanes.live):
         norm[lane] = 0.0
     for i in range(lanes.n_dim):
@@ -83,6 +80,9 @@ cdef void measure_gradients(Lanes lanes) noexcept nogil:
         for lane in range(lanes.live):
             size = fabs(lanes.g[at + lane]) if leads_inside(lanes, at + lane) else 0.0
             norm[lane] = size if size > norm[lane] else norm[lane]
+    for lane in range(lanes.live):
+        any_small |= norm[lane] <= lanes.gtol[lane]
+    return any_small
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -100,44 +100,44 @@ cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 cdef bint fell_at_most_ftol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """0 < f_before - f <= ftol * max(1, |f|)."""
     cdef double fall = lanes.f_y[lane] - lanes.f[lane]
-    return (lanes.known[lane] & lanes.known_y[lane] & VALUE and fall > 0.0
+    return (lanes.knows_f[lane] and lanes.knows_f_y[lane] and fall > 0.0
             and fall <= lanes.ftol[lane] * max(1.0, fabs(lanes.f[lane])))
 
 
 cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     if lanes.norm[lane] <= lanes.gtol[lane]:
         return GTOL
-    if lanes.nit[lane] > 0 and lanes.xtol[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
+    if nit_of(lanes, lane) > 0 and lanes.xtol[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
         return XTOL
-    if lanes.nit[lane] > 0 and fell_at_most_ftol(lanes, lane):
+    if nit_of(lanes, lane) > 0 and fell_at_most_ftol(lanes, lane):
         return FTOL
-    if lanes.known[lane] & VALUE and lanes.f[lane] <= lanes.ftarget[lane]:
+    if lanes.knows_f[lane] and lanes.f[lane] <= lanes.ftarget[lane]:
         return FTARGET
-    if lanes.nit[lane] >= lanes.maxiter[lane]:
+    if nit_of(lanes, lane) >= lanes.maxiter[lane]:
         return MAXITER
-    if lanes.nfev[lane] + cost_of(lanes, lane) > lanes.maxfev[lane]:
+    if nfev_of(lanes, lane) + cost_of(lanes, lane) > lanes.maxfev[lane]:
         return MAXFEV
     return RUNNING
 
 
 cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """The common case of `decide`, for lanes that have no tolerance but gtol."""
-    return fastgd_may_end(lanes.norm[lane], lanes.gtol[lane], lanes.nit[lane], lanes.maxiter[lane], lanes.nfev[lane],
-                          lanes.maxfev[lane], lanes.cost)
+    return (lanes.norm[lane] <= lanes.gtol[lane] or nit_of(lanes, lane) >= lanes.maxiter[lane]
+            or nfev_of(lanes, lane) + lanes.cost > lanes.maxfev[lane])
 
 
 cdef bint search_is_over_budget(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """Between iterates: whether maxfev has no room for what is wanted and the gradient that may have to follow."""
     cdef bint knows_value = not lanes.want[lane] & VALUE
-    return lanes.nfev[lane] + cost_of(lanes, lane) - knows_value > lanes.maxfev[lane]
+    return nfev_of(lanes, lane) + cost_of(lanes, lane) - knows_value > lanes.maxfev[lane]
 
 
 cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that meet a criterion."""
     cdef Py_ssize_t lane, status
-    measure_gradients(lanes)
-    if not (lanes.tests_steps or fastgd_any_may_end(lanes.norm, lanes.gtol, lanes.nit, lanes.maxiter, lanes.nfev,
-                                                    lanes.maxfev, lanes.cost, lanes.live)):
+    cdef bint any_small = measure_gradients(lanes)
+    lanes.rounds_left -= 1
+    if not (any_small or lanes.tests_steps or lanes.rounds_left < 0):
         return
     for lane in range(lanes.live):
         if not (lanes.tests_steps or may_end(lanes, lane)) or lanes.status[lane] != RUNNING:
@@ -148,3 +148,5 @@ cdef void test(Lanes lanes) noexcept nogil:
             status = decide(lanes, lane)
         if status != RUNNING:
             lanes.finish(lane, status)
+    if lanes.rounds_left < 0:
+        lanes.look_ahead()

@@ -6,7 +6,7 @@ when that is there. Here are those whose step has a fixed form.
 from cython cimport final
 from libc.math cimport pow
 
-from .lanes cimport ITERATE, Lanes
+from .lanes cimport ITERATE, Lanes, nit_of
 from .stopping cimport RUNNING
 
 cdef extern from "updates.h":
@@ -58,13 +58,14 @@ cdef class LearningRates:
 
     cdef int look_up(self, Lanes lanes) except -1 nogil:
         """Gives every lane at an iterate the rate of its own iteration."""
-        cdef Py_ssize_t lane
+        cdef Py_ssize_t lane, nit
         for lane in range(lanes.live):
             if lanes.phase[lane] == ITERATE and lanes.status[lane] == RUNNING:
-                if lanes.nit[lane] >= self.table.shape[0]:
+                nit = nit_of(lanes, lane)
+                if nit >= self.table.shape[0]:
                     with gil:
-                        self.extend(lanes.nit[lane] + 1)
-                lanes.learning_rate[lane] = self.table[lanes.nit[lane]]
+                        self.extend(nit + 1)
+                lanes.learning_rate[lane] = self.table[nit]
         return 0
 
 
