@@ -16,7 +16,7 @@ cdef extern from "clock.h":
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and of larger
 # ones the function's temporary arrays leave a cache of 1 or 2 MB (`best_width` in bench/overhead.py). With few columns
 # the overhead weighs more: there blocks are up to twice as large.
-cdef Py_ssize_t BLOCK_BYTES = 1 << 19
+cdef Py_ssize_t BLOCK_BYTES = 1 << 20
 cdef Py_ssize_t FEW_COLUMNS = 1280
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
 # more than the function's arithmetic. The threshold starts at 128 KiB and rises with the largest array freed so far.
