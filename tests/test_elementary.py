@@ -16,7 +16,8 @@ from fastgd._jit import codegen, jitted, machine, trace
 
 INFINITY, NAN = math.inf, math.nan
 SMALLEST, LARGEST = 2.0**-1074, math.nextafter(INFINITY, 0.0)
-FUNCTIONS = ("exp", "expm1", "log", "log1p", "sin", "cos", "tanh")
+# Of logaddexp log(exp(0) + exp(x)).
+FUNCTIONS = ("exp", "expm1", "log", "log1p", "logaddexp", "sin", "cos", "tanh")
 # Of none of them a graph makes a product or a root.
 EXPONENTS = (0.25, 1 / 3, 1.5, 2.5, 5.0, 6.0, 7.0, 7.3, 10.0, 100.5, 350.0, 2000.0, 1e-3, 1e5, 2.0**53 - 1.0,
              -0.25, -0.5, -0.7, -1.5, -3.0, -6.0, -350.0, -2000.0, -1e7, SMALLEST)
@@ -31,6 +32,8 @@ LN_2 = math.log(2.0)
 
 
 def numpys(function):
+    if function == "logaddexp":
+        return lambda x: np.logaddexp(0.0, x)
     return getattr(np, function) if isinstance(function, str) else lambda x: np.power(x, function)
 
 
@@ -60,6 +63,8 @@ def kernel(function, width=None, libm=False, alone=False):
 def exactly(function, x):
     """The result for a number, to 200 bits or more."""
     with mpmath.workprec(200):
+        if function == "logaddexp":
+            return mpmath.log1p(mpmath.exp(x))
         if isinstance(function, str):
             return getattr(mpmath, function)(mpmath.mpf(x))
         return mpmath.power(mpmath.mpf(x), mpmath.mpf(function))
@@ -156,6 +161,11 @@ def points_of_log1p(rng):
                            around([math.sqrt(0.5) - 1.0, math.sqrt(2.0) - 1.0, -0.29547692562524575])])
 
 
+def points_of_logaddexp(rng):
+    return np.concatenate([points_of_exp(rng), close_to(np.full(100, math.log(math.sqrt(2.0) - 1.0)), rng),
+                           around([math.log(math.sqrt(2.0) - 1.0)], 40)])
+
+
 def points_on_circle(rng):
     turns = closest_to_quarter_turns()
     return np.concatenate([
@@ -195,7 +205,7 @@ def points_of(function):
     if not isinstance(function, str):
         return points_of_power(function, rng)
     own = {"exp": points_of_exp, "expm1": points_of_exp, "log": points_of_log, "log1p": points_of_log1p,
-           "sin": points_on_circle, "cos": points_on_circle, "tanh": points_of_tanh}[function](rng)
+           "logaddexp": points_of_logaddexp, "sin": points_on_circle, "cos": points_on_circle, "tanh": points_of_tanh}[function](rng)
     points = np.concatenate([own, every_binade(rng)[::4], np.arange(-9.0, 10.0) * SMALLEST])
     return points[np.isfinite(points) & (points != 0.0) & (points > DOMAINS.get(function, -INFINITY))]
 
@@ -248,6 +258,7 @@ def test_any_power_is_within_2_units_in_the_last_place(exponent, logarithms):
     ("expm1", {INFINITY: INFINITY, -INFINITY: -1.0, 710.0: INFINITY, -746.0: -1.0}),
     ("log", {0.0: -INFINITY, INFINITY: INFINITY, -INFINITY: NAN, 1.0: 0.0, -1.0: NAN, -SMALLEST: NAN}),
     ("log1p", {INFINITY: INFINITY, -INFINITY: NAN, -1.0: -INFINITY, -1.0 - 2.0**-52: NAN, -LARGEST: NAN}),
+    ("logaddexp", {0.0: math.log(2.0), INFINITY: INFINITY, -INFINITY: 0.0, 750.0: 750.0, -746.0: 0.0}),
     ("sin", {INFINITY: NAN, -INFINITY: NAN}),
     ("cos", {0.0: 1.0, INFINITY: NAN, -INFINITY: NAN, SMALLEST: 1.0}),
     ("tanh", {INFINITY: 1.0, -INFINITY: -1.0, LARGEST: 1.0, -20.0: -1.0}),
@@ -327,7 +338,7 @@ def test_angles_beyond_a_billion_are_those_of_the_c_library(function):
     assert kernel(function)(points).tolist() == [getattr(math, function)(x) for x in points]
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "exp2", "log2", "log10", "tan", "sinh", "cosh", "cbrt", "arcsin",
+@pytest.mark.parametrize("name", [*(name for name in FUNCTIONS if name != "logaddexp"), "exp2", "log2", "log10", "tan", "sinh", "cosh", "cbrt", "arcsin",
                                   "arccos", "arctan", "arcsinh", "arccosh", "arctanh"])
 def test_libm_has_the_bits_of_python(name):
     rng = np.random.default_rng(0)

@@ -751,6 +751,7 @@ class InMpmath:
     arctan2 = staticmethod(lambda a, b: mpmath.atan2(a, b))
     log2 = staticmethod(lambda a: mpmath.log(a, 2))
     exp2 = staticmethod(lambda a: mpmath.mpf(2) ** a)
+    logaddexp = staticmethod(lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)))
     square = staticmethod(lambda a: a * a)
     minimum, maximum = min, max
     where = staticmethod(lambda condition, a, b: a if condition else b)
@@ -789,6 +790,7 @@ DERIVATIVES = {
     "log1p": "np.log1p(np.absolute(x[0]))", "arcsin": "np.arcsin(x[0] / 8)", "arccos": "np.arccos(x[0] / 8)",
     "arctanh": "np.arctanh(x[0] / 8)", "arccosh": "np.arccosh(2 + np.absolute(x[0]))",
     "arctan2": "np.arctan2(x[0], x[1])", "hypot": "np.hypot(x[0], x[1])",
+    "logaddexp": "np.logaddexp(x[0], x[1])",
 }
 
 

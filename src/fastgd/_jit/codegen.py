@@ -122,6 +122,8 @@ class Writer:
             return self.guarded(INSTRUCTIONS["where"](*arguments), node.arguments[0], values)
         if node.operation in INSTRUCTIONS:
             return INSTRUCTIONS[node.operation](*arguments)
+        if node.operation == "logaddexp":
+            return elementary.logaddexp(*arguments, *([self.library_log1p_of_exp] if self.libm else []))
         if not self.libm:
             exponent = self.graph.value_of(node.arguments[-1])
             if node.operation == "power" and exponent is not None and math.isfinite(exponent):
@@ -129,6 +131,9 @@ class Writer:
             if node.operation in BRANCH_FREE:
                 return BRANCH_FREE[node.operation](*arguments)
         return self.code.library(LIBRARY_NAMES.get(node.operation, node.operation), *arguments)
+
+    def library_log1p_of_exp(self, x):
+        return self.code.library("log1p", self.code.library("exp", x))
 
     def guarded(self, result, condition, values):
         """A nan where the condition compares a nan that may be due to a formula that does not hold there."""

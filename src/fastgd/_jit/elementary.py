@@ -59,8 +59,12 @@ def expm1_of_small(r):
 
 
 def exp(x):
-    inside = x.clipped(-750.0, 710.0)
-    k, r = reduced(inside)
+    return exp_inside(x.clipped(-750.0, 710.0))
+
+
+def exp_inside(x):
+    """exp(x) for x from -750 to 710, or a nan."""
+    k, r = reduced(x)
     half = nearest_whole(k * 0.5)  # 2^k itself may be beyond the range
     first, second = two_to(half), two_to(k - half)
     return ((expm1_of_small(r) + 1.0) * first) * second
@@ -114,6 +118,23 @@ def log1p(x):
     half_square, rest = log_of_quotient(f)
     result = e.fma(LN2_HIGH, f - (half_square - (rest + e.fma(LN2_LOW, lost))))
     return (x == 0.0).choose(x, with_limits_of_log(x, u, result))
+
+
+def log1p_of_exp(x):
+    """log(1 + exp(x)) for x <= 0. Other than in `log1p` nothing is rounded off: 1 + t is either that itself, or twice
+    1 + (t - 1) / 2."""
+    t = exp_inside((x < -750.0).choose(-750.0, x))
+    near = t < math.sqrt(2.0) - 1.0
+    f = near.choose(t, t.fma(0.5, -0.5))
+    half_square, rest = log_of_quotient(f)
+    high, low = near.choose(0.0, x.number(LN2_HIGH)), near.choose(0.0, x.number(LN2_LOW))
+    return high + (f - (half_square - (rest + low)))
+
+
+def logaddexp(a, b, tail=log1p_of_exp):
+    """log(exp(a) + exp(b)) = max(a, b) + log(1 + exp(-|a - b|)); of two equal infinities there is no difference."""
+    distance = (a == b).choose(0.0, -abs(a - b))
+    return (a > b).choose(a, b) + tail(distance)
 
 
 def quarter_turns(x):

@@ -12,8 +12,8 @@ BOOLEAN = frozenset((*COMPARISONS, "logical_and", "logical_or", "logical_not"))
 UNARY = ("negative", "absolute", "sign", "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos",
          "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "cbrt", "floor",
          "ceil", "trunc", "rint", "logical_not")
-BINARY = ("add", "subtract", "multiply", "divide", "power", "minimum", "maximum", "arctan2", "hypot", "logical_and",
-          "logical_or", *COMPARISONS)
+BINARY = ("add", "subtract", "multiply", "divide", "power", "minimum", "maximum", "arctan2", "hypot", "logaddexp",
+          "logical_and", "logical_or", *COMPARISONS)
 # What a node can be besides an operation: a number, coordinate i of the point, number k of the problem's own data.
 NUMBER, COORDINATE, DATUM = "number", "coordinate", "datum"
 

@@ -26,6 +26,7 @@ PARTIAL_DERIVATIVES = {
     "arctan2": lambda y, a, b: (b / combine("hypot", a, b) / combine("hypot", a, b),
                                 -a / combine("hypot", a, b) / combine("hypot", a, b)),
     "hypot": lambda y, a, b: (a / y, b / y),
+    "logaddexp": lambda y, a, b: (combine("exp", a - y), combine("exp", b - y)),
     "where": lambda y, condition, a, b: (None, condition, ~condition),
     "negative": lambda y, a: (-1.0,),
     "absolute": lambda y, a: (combine("sign", a),),

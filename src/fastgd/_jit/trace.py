@@ -331,16 +331,6 @@ def of_kind(required, function):
     return apply
 
 
-def logarithm_of_sum(first, second):
-    """log(exp(first) + exp(second)), without overflow."""
-    larger = combine("maximum", first, second)
-    distance = combine("negative", combine("absolute", combine("subtract", first, second)))
-    # of two infinities of one sign there is no difference; of equal numbers each has half of the derivative
-    middle = combine("add", combine("multiply", first, 0.5), combine("multiply", second, 0.5))
-    return select(combine("equal", first, second), combine("add", middle, float(np.log(2.0))),
-                  combine("add", larger, combine("log1p", combine("exp", distance))))
-
-
 def isnan(value):
     return combine("not_equal", value, value)
 
@@ -381,7 +371,6 @@ def _scalar_functions():
                                                               select(combine("less", a, 0.0), 0.0, 1.0))),
         np.copysign: lambda a, b: select(negative_sign(b), combine("negative", combine("absolute", a)),
                                          combine("absolute", a)),
-        np.logaddexp: logarithm_of_sum,
         np.isnan: isnan,
         np.isfinite: lambda a: combine("less", combine("absolute", a), np.inf),
         np.isinf: lambda a: combine("equal", combine("absolute", a), np.inf),
