@@ -270,3 +270,26 @@ def test_wishes_of_a_neighbour_change_nothing(of_the_neighbour, bounds, vectoriz
 def test_target_of_one_problem():
     batch = minimize(lambda x: (x[0] - 1) * (x[0] - 1), [[0.0], [0.0]], learning_rate=0.1, ftarget=[0.5, -1.0])
     assert batch.status.tolist() == [Status.FTARGET, Status.GTOL]
+
+
+@pytest.mark.parametrize("method", ["adam", "gd"])
+@pytest.mark.parametrize("n_problems", [3, 700])
+def test_limits_of_each_problem_hold_to_the_evaluation(method, n_problems):
+    """In lanes whose problems come and go at different times, as in a run of one problem alone."""
+    rng = np.random.default_rng(3)
+    x0 = rng.normal(size=(n_problems, 2))
+    maxiter, maxfev = rng.integers(0, 30, n_problems), rng.integers(1, 150, n_problems)
+
+    def run(choice):
+        return minimize(lambda x: (x[0] - 1.0) ** 2 + (x[0] * x[1] - 2.0) ** 2, x0[choice], vectorized=True,
+                        method=method, gtol=1e-3, maxiter=maxiter[choice], maxfev=maxfev[choice])
+
+    together = run(slice(None))
+    assert {Status.MAXITER, Status.MAXFEV} <= set(together.status)
+    assert np.all(together.nit <= maxiter)
+    assert np.all(together.nfev <= maxfev)
+    for problem in range(0, n_problems, 1 + n_problems // 60):
+        alone = run(problem)
+        assert (alone.status, alone.nit, alone.nfev, alone.njev) == (
+            together.status[problem], together.nit[problem], together.nfev[problem], together.njev[problem])
+        assert np.array_equal(alone.x, together.x[problem])

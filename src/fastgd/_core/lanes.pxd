@@ -73,7 +73,7 @@ cdef class Lanes:
     cdef bint any_again             # some phase may be AGAIN
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint any_finished          # since the last turnover
-    cdef Py_ssize_t rounds_left     # evaluations after which no lane can be at its maxiter or maxfev
+    cdef Py_ssize_t rounds_left     # tests to come at which no lane can be at its maxiter or maxfev; -1: this one
     # What all lanes have done together: theirs are the rows plus these.
     cdef Py_ssize_t nit_of_all
     cdef Py_ssize_t nfev_of_all

@@ -7,11 +7,10 @@ from libc.string cimport memcpy, memset
 from .objective cimport ALIASING, GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
-cdef extern from "Python.h":
-    Py_ssize_t PY_SSIZE_T_MAX
-
 cdef extern from "rows.h":
     void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
+    Py_ssize_t fastgd_least_rest(const Py_ssize_t *limits, const Py_ssize_t *counts, Py_ssize_t of_all,
+                                 Py_ssize_t n) noexcept nogil
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
@@ -236,11 +235,8 @@ cdef class Lanes:
 
     cdef void look_ahead(self) noexcept nogil:
         """Sets rounds_left: in a round a lane makes one iteration and `cost` evaluations at most."""
-        cdef Py_ssize_t lane, iterations = PY_SSIZE_T_MAX, evaluations = PY_SSIZE_T_MAX
-        for lane in range(self.live):
-            iterations = min(iterations, self.maxiter[lane] - (nit_of(self, lane) + 1))
-            evaluations = min(evaluations, self.maxfev[lane] - nfev_of(self, lane))
-        self.rounds_left = min(iterations, evaluations // self.cost - 1)
+        self.rounds_left = min(fastgd_least_rest(self.maxiter, self.nit, self.nit_of_all + 1, self.live),
+                               fastgd_least_rest(self.maxfev, self.nfev, self.nfev_of_all, self.live) // self.cost - 1)
 
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
         self.status[lane] = status

@@ -92,6 +92,17 @@ FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdi
     return !others;
 }
 
+/* min(limits - (counts + of_all)) */
+FASTGD_CLONES static ptrdiff_t fastgd_least_rest(const ptrdiff_t *restrict limits, const ptrdiff_t *restrict counts,
+                                                 ptrdiff_t of_all, ptrdiff_t n) {
+    ptrdiff_t least = PTRDIFF_MAX;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        ptrdiff_t rest = limits[j] - (counts[j] + of_all);
+        least = rest < least ? rest : least;
+    }
+    return least;
+}
+
 /* Whether all are finite. */
 FASTGD_CLONES static int fastgd_are_finite(const double *restrict row, ptrdiff_t n) {
     uint64_t nonfinite = 0;

@@ -137,6 +137,8 @@ cdef void test(Lanes lanes) noexcept nogil:
     cdef Py_ssize_t lane, status
     cdef bint any_small = measure_gradients(lanes)
     lanes.rounds_left -= 1
+    if lanes.rounds_left < 0:
+        lanes.look_ahead()
     if not (any_small or lanes.tests_steps or lanes.rounds_left < 0):
         return
     for lane in range(lanes.live):
@@ -148,5 +150,3 @@ cdef void test(Lanes lanes) noexcept nogil:
             status = decide(lanes, lane)
         if status != RUNNING:
             lanes.finish(lane, status)
-    if lanes.rounds_left < 0:
-        lanes.look_ahead()
