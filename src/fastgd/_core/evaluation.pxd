@@ -10,6 +10,7 @@ cdef extern from "clock.h":
 
 cdef extern from "rows.h":
     bint fastgd_is_unwritten(double value) noexcept nogil
+    void fastgd_fill(double *row, double value, Py_ssize_t n) noexcept nogil
 
 
 cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
@@ -36,9 +37,8 @@ cdef inline bint are_first_lanes(const Py_ssize_t *lane_of, Py_ssize_t n) noexce
 
 cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noexcept nogil:
     """Fills the columns of a row from n on with its first."""
-    cdef Py_ssize_t column
-    for column in range(n, n_total):
-        row[column] = row[0]
+    if n < n_total:
+        fastgd_fill(row + n, row[0], n_total - n)
 
 
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,

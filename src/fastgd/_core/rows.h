@@ -37,6 +37,12 @@ static inline uint64_t fastgd_nonfinite(double value) {
     return (fastgd_bits(value) & 0x7FFFFFFFFFFFFFFFu) + 0x0010000000000000u;
 }
 
+/* row = value */
+FASTGD_CLONES static void fastgd_fill(double *row, double value, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        row[j] = value;
+}
+
 /* out = a + b */
 FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restrict a, const double *restrict b,
                                      ptrdiff_t n) {
