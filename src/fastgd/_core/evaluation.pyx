@@ -257,7 +257,7 @@ cdef class Evaluator:
         elif x == lanes.y:
             slopes = lanes.g_y
         supplied = self.call(lanes, objective, want, slopes)
-        supplies_gradients = (supplied & GRADIENT) != 0
+        supplies_gradients = lanes.gradients_came = (supplied & GRADIENT) != 0
         count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,
               supplies_gradients)
         if supplied & VALUE:

@@ -72,6 +72,7 @@ cdef class Lanes:
     cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
     cdef bint any_again             # some phase may be AGAIN
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
+    cdef bint gradients_came        # with the values, from an objective that supplies both at once
     cdef bint any_finished          # since the last turnover
     cdef Py_ssize_t rounds_left     # tests to come at which no lane can be at its maxiter or maxfev; -1: this one
     # What all lanes have done together: theirs are the rows plus these.

@@ -109,11 +109,12 @@ cdef class SpectralGradient(Rule):
                 lanes.finish(lane, lanes.fault[lane])
             return False
         if lanes.want[lane] == VALUE:
-            if self.accepts(lanes, lane):
-                set_want(lanes, lane, GRADIENT)
-            else:
+            if not self.accepts(lanes, lane):
                 self.shorten(lanes, lane)
-            return False
+                return False
+            if not lanes.gradients_came:
+                set_want(lanes, lane, GRADIENT)
+            return lanes.gradients_came
         return not lanes.gradients_wait
 
     cdef bint accepts(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
