@@ -28,7 +28,7 @@ elif DEBUG:
     FLAGS = ["-O0", "-g", "-ffp-contract=off"]
 else:
     # Without -ffp-contract=off a compiler may fuse x - rate * g, and results would depend on the machine.
-    FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno"]
+    FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 extensions = [
     Extension(f"fastgd._core.{name}", [f"src/fastgd/_core/{name}.pyx"], include_dirs=["src/fastgd/_core"],

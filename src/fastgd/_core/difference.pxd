@@ -8,8 +8,11 @@ from .objective cimport Objective
 
 cdef extern from "rows.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
-    double fastgd_rounded_step(double x, double factor, double x_scale) noexcept nogil
     bint fastgd_rounded_steps(double *h, const double *x, double factor, double x_scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_central_pairs(double *h, double *second, const double *x, const double *lower, const double *upper,
+                              double step, double factor, double x_scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_all_central(const double *h, const double *second, Py_ssize_t n) noexcept nogil
+    bint fastgd_are_finite(const double *row, Py_ssize_t n) noexcept nogil
     bint fastgd_steps(double *h, const double *x, double step, Py_ssize_t n) noexcept nogil
     bint fastgd_divide_by_rounded(double *g, const double *h, Py_ssize_t n) noexcept nogil
     bint fastgd_divide(double *g, const double *h, Py_ssize_t n) noexcept nogil

@@ -25,10 +25,6 @@ from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
 cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
 
 
-cdef inline double step_at(CentralDifference self, double x) noexcept nogil:
-    return self.step if self.step > 0.0 else fastgd_rounded_step(x, RELATIVE_STEP, self.x_scale)
-
-
 cdef inline bint shift(CentralDifference self, double *row, const double *x, double sign, Py_ssize_t n) noexcept nogil:
     """row = x + sign * step; false if a step may have vanished."""
     if self.step > 0.0:
@@ -54,17 +50,17 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t at, const dou
                    const double *second, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t length) noexcept nogil:
     """A row of the gradients, at that place, or several that make one: from the row x of the points of n lanes and the
     values at both points of every pair."""
-    cdef Py_ssize_t j, lane, i = at // lanes.capacity
+    cdef Py_ssize_t j, lane
     cdef bint finite
     cdef double *g = lanes.g_y + at
-    if lanes.bounded:
-        finite = contract_each(lanes, i, first, second, lane_of, n)
-    elif not are_first_lanes(lane_of, n):
+    if are_first_lanes(lane_of, n):
+        finite = contract_side_by_side(self, g, x, first, second, length)
+    else:
         finite = contract_side_by_side(self, lanes.row, x, first, second, n)
         for j in range(n):
             g[lane_of[j]] = lanes.row[j]
-    else:
-        finite = contract_side_by_side(self, g, x, first, second, length)
+    if lanes.bounded and not fastgd_all_central(lanes.h + at, lanes.second + at, n):
+        finite &= contract_one_sided(lanes, at, first, second, lane_of, n)
     if not finite:
         for j in range(length):
             lane = lane_of[j % lanes.capacity]
@@ -82,16 +78,17 @@ cdef inline double slope_inside_bounds(Lanes lanes, Py_ssize_t at, Py_ssize_t la
     return (4.0 * first - second - 3.0 * lanes.f_y[lane]) / (2.0 * lanes.h[at])
 
 
-cdef bint contract_each(Lanes lanes, Py_ssize_t i, const double *first, const double *second,
-                        const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """The same for pairs that may be one-sided; false if one is not finite."""
-    cdef Py_ssize_t j, at = i * lanes.capacity
+cdef bint contract_one_sided(Lanes lanes, Py_ssize_t at, const double *first, const double *second,
+                             const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The same for the pairs of a row that are not central; false if a quotient is not finite."""
+    cdef Py_ssize_t j
     cdef bint finite = True
     cdef double slope
     for j in range(n):
-        slope = slope_inside_bounds(lanes, at + j, lane_of[j], first[j], second[j])
-        lanes.g_y[at + lane_of[j]] = slope
-        finite &= isfinite(slope)
+        if lanes.h[at + j] == 0.0 or lanes.second[at + j] != -lanes.h[at + j]:
+            slope = slope_inside_bounds(lanes, at + j, lane_of[j], first[j], second[j])
+            lanes.g_y[at + lane_of[j]] = slope
+            finite &= isfinite(slope)
     return finite
 
 
@@ -129,6 +126,19 @@ cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_
         for j in range(n):
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], row[j])
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
+
+
+cdef inline void fit_pair(CentralDifference self, Lanes lanes, Py_ssize_t at, double x, double lower, double upper,
+                          Py_ssize_t lane) noexcept nogil:
+    """Makes a central pair, whose steps stand at that place, fit inside the bounds."""
+    cdef double *h = &lanes.h[at]
+    cdef double *second = &lanes.second[at]
+    fit_steps(x, lower, upper, h, second)
+    if h[0] == 0.0 and lower < upper:
+        note_fault(lanes, lane, STEP_UNDERFLOW)
+    if second[0] != -h[0] and not lanes.knows_f_y[lane]:
+        set_want(lanes, lane, VALUE | GRADIENT)
+    self.step_vanishes |= h[0] != 0.0 and (x + h[0] == x or x + second[0] == x or not isfinite(x))
 
 
 cdef bint set_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
@@ -228,24 +238,22 @@ cdef class CentralDifference(Evaluator):
                               Py_ssize_t n) noexcept nogil:
         """Fills h and the second offsets for n points; asks for f where a pair is one-sided."""
         cdef Py_ssize_t i, j, at
-        cdef double *h
-        cdef double *second
+        cdef const double *lower = lanes.row
+        cdef const double *upper = lanes.middle
         self.step_vanishes = False
         for i in range(lanes.n_dim):
-            h = lanes.h + i * lanes.capacity
-            second = lanes.second + i * lanes.capacity
-            for j in range(n):
-                at = i * lanes.capacity + lane_of[j]
-                h[j] = step_at(self, x[i * lanes.capacity + j])
-                fit_steps(x[i * lanes.capacity + j], lanes.lower[at], lanes.upper[at], &h[j], &second[j])
-                if h[j] == 0.0 and lanes.lower[at] < lanes.upper[at]:
-                    note_fault(lanes, lane_of[j], STEP_UNDERFLOW)
-                if second[j] != -h[j] and not lanes.knows_f_y[lane_of[j]]:
-                    set_want(lanes, lane_of[j], VALUE | GRADIENT)
-                self.step_vanishes |= h[j] != 0.0 and (
-                    x[i * lanes.capacity + j] + h[j] == x[i * lanes.capacity + j]
-                    or x[i * lanes.capacity + j] + second[j] == x[i * lanes.capacity + j]
-                    or not isfinite(x[i * lanes.capacity + j]))
+            at = i * lanes.capacity
+            if are_first_lanes(lane_of, n):
+                lower = lanes.lower + at
+                upper = lanes.upper + at
+            else:
+                for j in range(n):
+                    lanes.row[j] = lanes.lower[at + lane_of[j]]
+                    lanes.middle[j] = lanes.upper[at + lane_of[j]]
+            if not fastgd_central_pairs(lanes.h + at, lanes.second + at, x + at, lower, upper, self.step, RELATIVE_STEP,
+                                        self.x_scale, n):
+                for j in range(n):
+                    fit_pair(self, lanes, at + j, x[at + j], lower[j], upper[j], lane_of[j])
 
     cdef int take_pairs(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
@@ -391,6 +399,9 @@ cdef class CentralDifference(Evaluator):
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
             g = lanes.g_y + at
+            if are_first_lanes(lane_of, n) and fastgd_are_finite(g, n) and (
+                    not lanes.bounded or fastgd_all_central(lanes.h + at, lanes.second + at, n)):
+                continue
             n_again = 0
             for j in range(n):
                 lanes.columns[n_again] = j

@@ -11,6 +11,7 @@ cdef extern from "rows.h":
     void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
     Py_ssize_t fastgd_least_rest(const Py_ssize_t *limits, const Py_ssize_t *counts, Py_ssize_t of_all,
                                  Py_ssize_t n) noexcept nogil
+    bint fastgd_clip(double *y, const double *lower, const double *upper, Py_ssize_t n) noexcept nogil
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
@@ -308,16 +309,17 @@ cdef class Lanes:
                     self.best_g[at] = self.g[at]
 
     cdef void project(self) noexcept nogil:
-        # y = np.clip(y, lower, upper); a y that is nan is nowhere: the problem ends where it is
+        # a y that is nan is nowhere: the problem ends where it is
         cdef Py_ssize_t i, lane, at
         for i in range(self.n_dim):
+            at = i * self.capacity
+            if not fastgd_clip(self.y + at, self.lower + at, self.upper + at, self.live):
+                continue
             for lane in range(self.live):
-                at = i * self.capacity + lane
-                if isnan(self.y[at]):
-                    self.y[at] = self.x[at]
+                if isnan(self.y[at + lane]):
+                    self.y[at + lane] = self.x[at + lane]
                     if self.status[lane] == RUNNING:
                         self.finish(lane, NONFINITE)
-                self.y[at] = min(max(self.y[at], self.lower[at]), self.upper[at])
 
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil:
         cdef Py_ssize_t i, problem = self.problem[lane]

@@ -90,6 +90,37 @@ FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restr
     return small != 0;
 }
 
+/* The same of projected gradients, in which a slope that leads outside from a bound counts as 0. */
+FASTGD_CLONES static int fastgd_norms_inside(double *restrict norm, const double *restrict g, const double *restrict x,
+                                             const double *restrict lower, const double *restrict upper,
+                                             const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim,
+                                             ptrdiff_t n) {
+    int64_t small = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        norm[j] = 0.0;
+    for (ptrdiff_t at = 0; at < n_dim * stride; at += stride)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double bound = g[at + j] > 0.0 ? lower[at + j] : upper[at + j];
+            double size = x[at + j] != bound ? fabs(g[at + j]) : 0.0;
+            norm[j] = size > norm[j] ? size : norm[j];
+        }
+    for (ptrdiff_t j = 0; j < n; j++)
+        small |= norm[j] <= gtol[j];
+    return small != 0;
+}
+
+/* y = clip(y, lower, upper); returns whether one is a nan, which stays. */
+FASTGD_CLONES static int fastgd_clip(double *restrict y, const double *restrict lower, const double *restrict upper,
+                                     ptrdiff_t n) {
+    int64_t any_nan = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double lifted = lower[j] > y[j] ? lower[j] : y[j];
+        any_nan |= y[j] != y[j];
+        y[j] = upper[j] < lifted ? upper[j] : lifted;
+    }
+    return any_nan != 0;
+}
+
 /* all(numbers == number) */
 FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdiff_t number, ptrdiff_t n) {
     ptrdiff_t others = 0;
@@ -133,6 +164,30 @@ FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *
         nonfinite |= fastgd_nonfinite(fabs(x[j]) + h[j]);
     }
     return !(nonfinite >> 63);
+}
+
+/* Central pairs: h = step, or rounded_step(x) if that is 0; second = -h. Returns whether in all lanes x + h and x - h lie
+   inside the bounds and differ from x, which is finite. */
+FASTGD_CLONES static int fastgd_central_pairs(double *restrict h, double *restrict second, const double *restrict x,
+                                              const double *restrict lower, const double *restrict upper, double step,
+                                              double factor, double x_scale, ptrdiff_t n) {
+    int64_t fails = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double rounded = fastgd_rounded_step(x[j], factor, x_scale);
+        h[j] = step > 0.0 ? step : rounded;
+        second[j] = -h[j];
+        double above = x[j] + h[j], below = x[j] - h[j];
+        fails |= !(above <= upper[j]) | !(below >= lower[j]) | !(below < x[j]) | !(x[j] < above) | !(above < INFINITY);
+    }
+    return !fails;
+}
+
+/* all((second == -h) & (h != 0)) */
+FASTGD_CLONES static int fastgd_all_central(const double *restrict h, const double *restrict second, ptrdiff_t n) {
+    int64_t others = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        others |= (second[j] != -h[j]) | (h[j] == 0.0);
+    return !others;
 }
 
 /* h = step; returns whether x + h and x - h differ from x. */

@@ -3,12 +3,14 @@ from enum import IntEnum
 
 from libc.math cimport fabs
 
-from .lanes cimport AGAIN, Lanes, cost_of, leads_inside, nfev_of, nit_of
+from .lanes cimport AGAIN, Lanes, cost_of, nfev_of, nit_of
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
     bint fastgd_norms(double *norm, const double *g, const double *gtol, Py_ssize_t stride, Py_ssize_t n_dim,
                       Py_ssize_t n) noexcept nogil
+    bint fastgd_norms_inside(double *norm, const double *g, const double *x, const double *lower, const double *upper,
+                             const double *gtol, Py_ssize_t stride, Py_ssize_t n_dim, Py_ssize_t n) noexcept nogil
 
 
 class Status(IntEnum):
@@ -66,23 +68,10 @@ cdef bint measure_gradients(Lanes lanes) noexcept nogil:
     """Leaves max |g| of every lane in `lanes.norm`; where bounded, that of the projected gradient, in which a slope
     that leads outside from a bound counts as 0 (Calamai, More, Mathematical Programming 39, 1987). Returns whether
     one is at most gtol."""
-    cdef Py_ssize_t i, lane, at
-    cdef double size
-    cdef double *norm = lanes.norm
-    cdef bint any_small = False
-    if not lanes.bounded:
-        return fastgd_norms(norm, lanes.g, lanes.gtol, lanes.capacity, lanes.n_dim, lanes.live)
-    for lane in range(lanes.live):
-        norm[lane] = 0.0
-    for i in range(lanes.n_dim):
-        at = i * lanes.capacity
-        # norm = max(norm, where(x == where(g > 0, lower, upper), 0, abs(g)))
-        for lane in range(lanes.live):
-            size = fabs(lanes.g[at + lane]) if leads_inside(lanes, at + lane) else 0.0
-            norm[lane] = size if size > norm[lane] else norm[lane]
-    for lane in range(lanes.live):
-        any_small |= norm[lane] <= lanes.gtol[lane]
-    return any_small
+    if lanes.bounded:
+        return fastgd_norms_inside(lanes.norm, lanes.g, lanes.x, lanes.lower, lanes.upper, lanes.gtol, lanes.capacity,
+                                   lanes.n_dim, lanes.live)
+    return fastgd_norms(lanes.norm, lanes.g, lanes.gtol, lanes.capacity, lanes.n_dim, lanes.live)
 
 
 cdef bint moved_at_most_xtol(Lanes lanes, Py_ssize_t lane) noexcept nogil:
