@@ -117,6 +117,28 @@ def test_iterates_by_differences_are_those_of_the_numpy_twin(name):
     assert result.nfev == n_values + 2 * len(x0) * len(path)
 
 
+@EACH
+def test_gradients_that_come_with_values_are_not_asked_for_again(fun, slope, x0):
+    """With jac=True the function is called once at every trial point."""
+    def pair(x):
+        value = fun(x)
+        return value, slope(x) if np.isfinite(value) else np.full_like(x, np.nan)
+
+    path, n_values = reference.spectral_gradient(fun, slope, x0, 200)
+    result = minimize(pair, x0, jac=True, maxiter=200, trace=1)
+    assert np.array_equal(result.trace.x, path)
+    assert result.nfev == result.njev == n_values
+
+
+def test_gradients_that_come_with_values_are_not_asked_for_again_side_by_side():
+    x0 = np.random.default_rng(8).normal(size=(300, 2))
+    together, alone = (minimize(lambda x: (steep(x), slopes_of_steep(x)), x0, jac=True, vectorized=vectorized,
+                                maxfev=40) for vectorized in (True, False))
+    assert {Status.GTOL, Status.MAXFEV} <= set(together.status)
+    assert np.array_equal(together.x, alone.x)
+    assert np.array_equal(together.nfev, alone.nfev)
+
+
 # What the search promises
 
 
