@@ -819,12 +819,21 @@ def test_derivative_of_every_operation(operation):
     ("np.arctan2(x[0], x[1])", (3e-200, 4e-200), [1.6e199, -1.2e199]),
     ("np.hypot(x[0], x[1])", (3e200, 4e200), [0.6, 0.8]), ("np.arccosh(x[0])", (1e200,), [1e-200]),
     ("np.arcsinh(x[0])", (-1e200,), [1e-200]),
+    ("np.logaddexp(x[0], x[1])", (-800.0, 3.0), [0.0, 1.0]),
+    ("np.logaddexp(np.logaddexp(x[0] - np.inf, x[1] - np.inf), x[0] + x[1])", (0.1, 0.2), [1.0, 1.0]),
     ("np.sign(x[0]) + np.floor(x[0]) + np.rint(x[0]) * x[1]", (1.2, 3.0), [0.0, 1.0]),
     ("(x[0] > 0) * x[0] + (x[1] > 0) * 3.0", (2.0, 1.0), [1.0, 0.0]), ("x[0] * x[0]", (3.0, 1.0, 2.0), [6.0, 0.0, 0.0]),
     ("3.0", (1.0, 2.0), [0.0, 0.0]), ("x[1]", (1.0, 2.0, 3.0), [0.0, 1.0, 0.0])])
 def test_derivative_at_special_points(source, x, expected):
     """Of the branch that is chosen, where the other one has none; far from 1; by coordinates that do not matter."""
     assert_slopes(compiled_source(source), x, expected)
+
+
+@pytest.mark.parametrize("size", [0.0, -1e6, 1e17, 1e300])
+def test_derivatives_of_logaddexp_add_up_to_1(size):
+    """However many digits the value has lost."""
+    fun = compiled_source("np.logaddexp(x[0], x[1])")
+    assert [value for value, _ in slopes(fun, (size, size))] == [0.5, 0.5]
 
 
 @settings(max_examples=60)

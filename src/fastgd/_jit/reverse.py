@@ -13,6 +13,12 @@ from .trace import BOOL, Symbol, combine, kind, select
 LN2, LN10 = math.log(2.0), math.log(10.0)
 
 
+def share(a, b):
+    """exp(a) / (exp(a) + exp(b)), half of it where both are the same infinity. Of a - b alone: the rounding of
+    log(exp(a) + exp(b)), which a large number makes large, does not enter."""
+    return 1.0 / (1.0 + combine("exp", select(a == b, 0.0, b - a)))
+
+
 # Of every operation, from its result y and its arguments: the partial derivative by each argument, or whether that is
 # the argument chosen.
 PARTIAL_DERIVATIVES = {
@@ -26,7 +32,7 @@ PARTIAL_DERIVATIVES = {
     "arctan2": lambda y, a, b: (b / combine("hypot", a, b) / combine("hypot", a, b),
                                 -a / combine("hypot", a, b) / combine("hypot", a, b)),
     "hypot": lambda y, a, b: (a / y, b / y),
-    "logaddexp": lambda y, a, b: (combine("exp", a - y), combine("exp", b - y)),
+    "logaddexp": lambda y, a, b: (share(a, b), share(b, a)),
     "where": lambda y, condition, a, b: (None, condition, ~condition),
     "negative": lambda y, a: (-1.0,),
     "absolute": lambda y, a: (combine("sign", a),),
