@@ -109,7 +109,7 @@ cdef class Lanes:
     cdef Py_ssize_t *maxfev
     # masks of VALUE and GRADIENT
     cdef Py_ssize_t *want_at_iterate
-    cdef Py_ssize_t *want           # at y, now
+    cdef Py_ssize_t *want           # at y, now; see set_want
     cdef Py_ssize_t *knows_f        # whether f is that of x
     cdef Py_ssize_t *knows_f_y      # whether f_y is that of y
     cdef Py_ssize_t *phase
