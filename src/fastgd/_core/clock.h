@@ -4,7 +4,7 @@
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
-static double fastgd_seconds(void) {
+static inline double fastgd_seconds(void) {
     LARGE_INTEGER count, frequency;
     QueryPerformanceCounter(&count);
     QueryPerformanceFrequency(&frequency);
@@ -12,7 +12,7 @@ static double fastgd_seconds(void) {
 }
 #else
 #include <time.h>
-static double fastgd_seconds(void) {
+static inline double fastgd_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
