@@ -27,7 +27,8 @@ if sys.platform == "win32":
 elif DEBUG:
     FLAGS = ["-O0", "-g", "-ffp-contract=off"]
 else:
-    # Without -ffp-contract=off a compiler may fuse x - rate * g, and results would depend on the machine.
+    # Without -ffp-contract=off a compiler may fuse x - rate * g, and results would depend on the machine. Without
+    # -fno-trapping-math, which changes no value, loops that choose between two numbers do not become vector code.
     FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 extensions = [

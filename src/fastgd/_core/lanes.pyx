@@ -228,7 +228,7 @@ cdef class Lanes:
         self.nit[lane] = -1 - self.nit_of_all
         self.phase[lane] = AGAIN
         self.any_again = True
-        self.rounds_left = min(self.rounds_left, min(self.maxiter[lane], self.maxfev[lane] // self.cost - 1))
+        self.rounds_left = 0  # the next test looks ahead
         if not finite:
             self.finish(lane, NONFINITE)
         elif cost_of(self, lane) > self.maxfev[lane]:

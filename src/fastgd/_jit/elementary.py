@@ -121,8 +121,8 @@ def log1p(x):
 
 
 def log1p_of_exp(x):
-    """log(1 + exp(x)) for x <= 0. Other than in `log1p` nothing is rounded off: 1 + t is either that itself, or twice
-    1 + (t - 1) / 2."""
+    """log(1 + exp(x)) for x <= 0. Unlike in `log1p`, 1 + t need not be computed: it is 1 + f for f = t, or twice 1 + f
+    for f = (t - 1) / 2."""
     t = exp_inside((x < -750.0).choose(-750.0, x))
     near = t < math.sqrt(2.0) - 1.0
     f = near.choose(t, t.fma(0.5, -0.5))
