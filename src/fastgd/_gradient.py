@@ -1,7 +1,5 @@
 """Gradients by themselves."""
 
-import numpy as np
-
 from ._core.descent import gradient as core_gradient
 from ._inputs import as_args, as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
 from ._objective import DEFAULT_DIFFERENCE, as_objective
@@ -66,13 +64,11 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
     objective, difference, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,
                                                     batch_args)
-    slopes = np.empty(points.shape)
-    flat = slopes if len(points.shape) == 1 else slopes.reshape(-1)
     if functions:
         with unraisable_as_error(functions, difference):
-            vanished = core_gradient(objective, difference, points.rows, flat, lower, upper)
+            slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)
     else:  # a context that does nothing would take a twentieth of the time
-        vanished = core_gradient(objective, difference, points.rows, flat, lower, upper)
+        slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)
     if vanished >= 0:
         raise ValueError(f"the step is too small: x + h or x - h equals x in some coordinate of point {vanished}, "
                          f"{points.rows[vanished]}; got step = {step}")

@@ -23,7 +23,8 @@ class Points:
         self.rows = rows
         self.is_own = is_own
         self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
-        self.n_problems, self.n_dim = rows.shape
+        self.n_problems = len(rows)
+        self.n_dim = shape[-1] if shape else 1
 
     @property
     def batch_shape(self):
@@ -54,8 +55,10 @@ def as_real_array(value, name):
 def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
     """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole, nor a single
     point of which nothing is read once the function has been called."""
-    if one_as_it_is and type(x) is np.ndarray and x.dtype is FLOAT64 and x.ndim == 1 and 0 < x.size <= LARGE:
-        return Points(x[None], x.shape, False)
+    if one_as_it_is and type(x) is np.ndarray and x.dtype is FLOAT64:
+        shape = x.shape
+        if len(shape) == 1 and 0 < shape[0] <= LARGE:
+            return Points(x[None], shape, False)
     array = as_real_array(x, name)
     shape = array.shape
     n_dim = shape[-1] if shape else 1

@@ -24,4 +24,5 @@ cdef class Argument:
     cdef bint is_untouched(self) noexcept
 
 
+cdef double *memory_of(object array) except NULL
 cdef tuple present(object array, bint rows, bint unpack)

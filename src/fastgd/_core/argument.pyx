@@ -33,7 +33,7 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *thing)
 
 
-cdef double *memory_of(object array) except NULL:
+cdef double *buffer_of(object array) except NULL:
     """Where a writable array has its numbers, by the buffer protocol."""
     cdef Py_buffer buffer
     PyObject_GetBuffer(array, &buffer, PyBUF_WRITABLE)
@@ -45,12 +45,18 @@ cdef bint heads_are_known() except -1:
     """Whether arrays begin as declared here, and their counts of references mean what they say."""
     array = np.empty((2, 3))
     cdef fastgd_array *head = <fastgd_array *><PyObject *>array
-    return (FASTGD_COUNTS_ARE_EXACT and head.data == <char *>memory_of(array) and head.nd == 2
+    return (FASTGD_COUNTS_ARE_EXACT and head.data == <char *>buffer_of(array) and head.nd == 2
             and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8)
 
 
 # Without them no array is used twice.
 cdef bint HEADS_ARE_KNOWN = heads_are_known()
+
+
+cdef double *memory_of(object array) except NULL:
+    """Where a new array of doubles has its numbers; the buffer protocol takes longer than a call of a small function.
+    """
+    return <double *>(<fastgd_array *><PyObject *>array).data if HEADS_ARE_KNOWN else buffer_of(array)
 
 
 cdef void photograph(Header *header, PyObject *array) noexcept:
@@ -94,11 +100,7 @@ cdef class Argument:
     def __cinit__(self, tuple shape, bint writable, bint rows=False, bint unpack=False):
         cdef Py_ssize_t i
         self.array = np.empty(shape)
-        # the buffer protocol takes longer than a call of a small function
-        if HEADS_ARE_KNOWN:
-            self.data = <double *>(<fastgd_array *><PyObject *>self.array).data
-        else:
-            self.data = memory_of(self.array)
+        self.data = memory_of(self.array)
         if not writable:
             self.array.flags.writeable = False
         self.handed = (self.array,) if writable else present(self.array, rows, unpack)

@@ -27,7 +27,7 @@ def gradient(
     objective: Objective,
     difference: CentralDifference,
     points: NDArray[np.float64],
-    out: NDArray[np.float64],
+    shape: tuple[int, ...],
     lower: NDArray[np.float64] | None = None,
     upper: NDArray[np.float64] | None = None,
-) -> int: ...
+) -> tuple[NDArray[np.float64], int]: ...

@@ -1,6 +1,7 @@
 """The loop: the only caller of the rooms beside it."""
 from libc.math cimport INFINITY, NAN, isnan
 
+from .argument cimport memory_of
 from .difference cimport CentralDifference
 from .evaluation cimport fastgd_is_unwritten, fastgd_seconds
 from .lanes cimport AGAIN, Lanes, Needs, Sink, Source, nfev_of, nit_of
@@ -216,11 +217,13 @@ cdef int evaluate_answers(Lanes lanes, Objective objective, CentralDifference di
 
 
 def gradient(Objective objective not None, CentralDifference difference not None, const double[:, :] points,
-             double[::1] out, const double[:, :] lower=None, const double[:, :] upper=None):
-    """Gradients at (n, n_dim) points, nan where those are not finite, one after the other.
+             tuple shape, const double[:, :] lower=None, const double[:, :] upper=None):
+    """Gradients at (n, n_dim) points as an array of the given shape, nan where those are not finite.
 
-    Returns the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
+    Returned with it is the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
     """
+    cdef object slopes = np.empty(shape)
+    cdef double *out = memory_of(slopes)
     cdef Lanes lanes = Lanes.__new__(Lanes)
     cdef Needs needs
     cdef Py_ssize_t i, lane, problem, n = points.shape[0]
@@ -252,4 +255,4 @@ def gradient(Objective objective not None, CentralDifference difference not None
                 for i in range(lanes.n_dim):
                     out[lanes.problem[lane] * lanes.n_dim + i] = lanes.g_y[i * lanes.capacity + lane]
             lanes.live = 0
-    return vanished if vanished >= 0 or finite else -2
+    return slopes, vanished if vanished >= 0 or finite else -2
