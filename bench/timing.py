@@ -11,10 +11,16 @@ import subprocess
 import sys
 import time
 
+# So long do the rounds go on from which the best is taken, however short they are: in fewer the machine may not have
+# been undisturbed once.
+LEAST_SECONDS = 5.0
+
 
 def best_seconds(*functions, rounds=7):
-    """The shortest time of each function, all of them called in turn in every round."""
-    return [min(seconds) for seconds in zip(*timed_rounds(functions, rounds), strict=True)]
+    """The shortest time of each function, all of them called in turn in every round: in as many as are asked for, and
+    in more if they are short. (A single round is one to check the answers.)"""
+    return [min(seconds) for seconds in zip(*timed_rounds(functions, rounds, LEAST_SECONDS if rounds > 1 else 0.0),
+                                            strict=True)]
 
 
 def median_ratios(*functions, rounds=15):
@@ -23,16 +29,19 @@ def median_ratios(*functions, rounds=15):
     For work on several cores beside work on one: best rounds do not compare, because one core is free more often than
     all are at the same time.
     """
-    ratios = [[first / seconds[-1] for first in seconds[:-1]] for seconds in timed_rounds(functions, rounds)]
+    ratios = [[first / seconds[-1] for first in seconds[:-1]] for seconds in timed_rounds(functions, rounds, 0.0)]
     return [statistics.median(of_one) for of_one in zip(*ratios, strict=True)]
 
 
-def timed_rounds(functions, rounds):
+def timed_rounds(functions, rounds, least_seconds):
     """The seconds of each function in each round."""
     gc.collect()
     gc.disable()
     try:
-        return [[seconds_of(function) for function in functions] for _ in range(rounds)]
+        begin, timed = time.perf_counter(), []
+        while len(timed) < rounds or time.perf_counter() < begin + least_seconds:
+            timed.append([seconds_of(function) for function in functions])
+        return timed
     finally:
         gc.enable()
 

@@ -14,7 +14,7 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
     size = chunk_size or plan.chunk_size()
     crew = as_crew(workers)
     if crew is None and plan.points.is_own and progress is False and checkpoint is None and (
-            n_problems <= size or plan.kind == "pointwise"):
+            n_problems <= size or plan.kind != "vectorized"):
         return plan.solve(answers, maxtime, observer)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:

@@ -17,6 +17,15 @@ import numpy as np
 
 # How often a run without the GIL looks whether Ctrl-C was pressed.
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
+# How often it looks at the clock for that: the clock takes as long as an iteration of a few lanes.
+cdef double SECONDS_BETWEEN_LOOKS = 1e-4
+
+
+cdef struct Watch:
+    Py_ssize_t rounds       # from one look at the clock to the next
+    Py_ssize_t rounds_left
+    double last_look
+    double next_signals
 
 
 def run(Objective objective not None, CentralDifference difference not None, Rule rule not None,
@@ -79,15 +88,18 @@ cdef Py_ssize_t most_evaluations(Lanes lanes, Objective objective) noexcept nogi
 
 cdef int descend(Lanes lanes, Objective objective, CentralDifference difference, Rule rule, LearningRates rates,
                  GaussianNoise noise, Source source, Sink sink, object observer) except -1 nogil:
-    cdef double next_look = 0.0
+    cdef Watch watch = Watch(1, 1, 0.0, 0.0)
+    cdef Py_ssize_t lane
+    if source.has_common_options and source.n_problems:
+        for lane in range(lanes.capacity):
+            lanes.set_options(lane, source, 0)
     turn_over(lanes, rule, source, sink)
     while lanes.live:
         if objective.needs_gil:
             PyErr_CheckSignals()
-        elif fastgd_seconds() > next_look:
+        elif is_time_for_signals(&watch):
             with gil:
                 PyErr_CheckSignals()
-            next_look = fastgd_seconds() + SECONDS_BETWEEN_SIGNALS
         if difference.evaluate(lanes, objective):
             give_up(lanes, sink)
             break
@@ -107,12 +119,29 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
         rule.propose(lanes)
         if lanes.bounded:
             lanes.project()
-        if lanes.any_finished:
+        if lanes.n_finished:
             turn_over(lanes, rule, source, sink)
     if difference.deadline > 0.0:  # else nobody wants the answers any more
         evaluate_missing(lanes, objective, difference, source, sink)
     sink.leave(source, MAXTIME)
     return 0
+
+
+cdef inline bint is_time_for_signals(Watch *watch) noexcept nogil:
+    """Whether SECONDS_BETWEEN_SIGNALS have passed since it last was. While rounds are short the clock is looked at in
+    few of them."""
+    cdef double now
+    watch.rounds_left -= 1
+    if watch.rounds_left > 0:
+        return False
+    now = fastgd_seconds()
+    watch.rounds = 2 * watch.rounds if now < watch.last_look + SECONDS_BETWEEN_LOOKS else 1
+    watch.rounds_left = watch.rounds
+    watch.last_look = now
+    if now < watch.next_signals:
+        return False
+    watch.next_signals = now + SECONDS_BETWEEN_SIGNALS
+    return True
 
 
 cdef bint take_next(Lanes lanes, Py_ssize_t lane, Rule rule, Source source, Sink sink) noexcept nogil:
@@ -138,16 +167,17 @@ cdef void close_up(Lanes lanes, Py_ssize_t lane, Sink sink) noexcept nogil:
 
 cdef void turn_over(Lanes lanes, Rule rule, Source source, Sink sink) noexcept nogil:
     """Writes out the problems that have ended and puts into their lanes those that wait, or the last live ones."""
-    cdef Py_ssize_t lane = 0
-    while lane < lanes.live:
-        if lanes.status[lane] != RUNNING:
-            lanes.write_out(lane, sink)
-            if not take_next(lanes, lane, rule, source, sink):
-                close_up(lanes, lane, sink)
-        lane += 1
+    cdef Py_ssize_t k, lane
+    for k in range(lanes.n_finished):
+        lane = lanes.finished[k]
+        if lane >= lanes.live:
+            continue  # closing up another one has written it out
+        lanes.write_out(lane, sink)
+        if not take_next(lanes, lane, rule, source, sink):
+            close_up(lanes, lane, sink)
     while lanes.live < lanes.capacity and take_next(lanes, lanes.live, rule, source, sink):
         lanes.live += 1
-    lanes.any_finished = False
+    lanes.n_finished = 0
 
 
 cdef void give_up(Lanes lanes, Sink sink) noexcept nogil:
@@ -192,7 +222,7 @@ cdef int evaluate_missing(Lanes lanes, Objective objective, CentralDifference di
         sink.fun[problem] = NAN
         if (not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
                 and sink.nfev[problem] < source.maxfev[problem]):  # a start that failed may have used them all
-            if lanes.place(lanes.live, problem, sink.x, source.lower, source.upper):
+            if lanes.place(lanes.live, problem, &sink.x[problem, 0], sizeof(double)):
                 lanes.ask(lanes.live, VALUE)
                 lanes.nit[lanes.live] = sink.nit[problem] - 1 - lanes.nit_of_all  # x is that of this iteration
                 lanes.live += 1
@@ -220,7 +250,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
              tuple shape, const double[:, :] lower=None, const double[:, :] upper=None):
     """Gradients at (n, n_dim) points as an array of the given shape, nan where those are not finite.
 
-    Returned with it is the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
+    With it comes the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
     """
     cdef object slopes = np.empty(shape)
     cdef double *out = memory_of(slopes)
@@ -234,7 +264,9 @@ def gradient(Objective objective not None, CentralDifference difference not None
     needs.keep_best = needs.values = needs.noise = False
     lanes.allocate(points.shape[1], min(objective.width, n), objective, needs)
     for problem in range(n):
-        if lanes.place(lanes.live, problem, points, lower, upper):
+        if lanes.place(lanes.live, problem, &points[problem, 0], points.strides[1]):
+            if lanes.bounded:
+                lanes.place_bounds(lanes.live, lower, upper)
             lanes.ask(lanes.live, GRADIENT)
             lanes.live += 1
         else:

@@ -14,6 +14,7 @@ cdef class Source:
     cdef Py_ssize_t next
     cdef Py_ssize_t first           # the number of its first problem, where these are part of a batch
     cdef bint bounded
+    cdef bint has_common_options
     cdef const unsigned char[::1] watched  # the problems whose iterates somebody looks at, perhaps
     cdef const double[:, :] x0
     cdef const double[:, :] lower
@@ -73,7 +74,7 @@ cdef class Lanes:
     cdef bint any_again             # some phase may be AGAIN
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint gradients_came        # with the values, from an objective that supplies both at once
-    cdef bint any_finished          # since the last turnover
+    cdef Py_ssize_t n_finished      # since the last turnover
     cdef Py_ssize_t rounds_left     # tests to come at which no lane can be at its maxiter or maxfev; -1: this one
     # What all lanes have done together: theirs are the rows plus these.
     cdef Py_ssize_t nit_of_all
@@ -129,6 +130,7 @@ cdef class Lanes:
     cdef Py_ssize_t *all_lanes      # 0, 1, 2, ...
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
+    cdef Py_ssize_t *finished       # (capacity,) the lanes whose problems have ended since the last turnover
     cdef Py_ssize_t *columns        # (capacity,) of a list of lanes, those to be looked at again
     cdef double *block_x
     cdef double *block_f            # (width of a block,)
@@ -145,8 +147,9 @@ cdef class Lanes:
     cdef int allocate(self, Py_ssize_t n_dim, Py_ssize_t capacity, Objective objective, Needs needs) except -1
     cdef void place_rows(self, Objective objective, Needs needs, Py_ssize_t block_width) noexcept nogil
     cdef void initialize(self, Py_ssize_t block_width) noexcept nogil
-    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
-                    const double[:, :] upper) noexcept nogil
+    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double *x, Py_ssize_t stride) noexcept nogil
+    cdef void place_bounds(self, Py_ssize_t lane, const double[:, :] lower, const double[:, :] upper) noexcept nogil
+    cdef void set_options(self, Py_ssize_t lane, Source source, Py_ssize_t problem) noexcept nogil
     cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil
     cdef void look_ahead(self) noexcept nogil
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil

@@ -8,7 +8,7 @@ from .objective cimport ALIASING, GRADIENT, VALUE, Objective
 from .stopping cimport MAXFEV, NONFINITE, RUNNING
 
 cdef extern from "rows.h":
-    void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
+    double fastgd_unwritten() noexcept nogil
     Py_ssize_t fastgd_least_rest(const Py_ssize_t *limits, const Py_ssize_t *counts, Py_ssize_t of_all,
                                  Py_ssize_t n) noexcept nogil
     bint fastgd_clip(double *y, const double *lower, const double *upper, Py_ssize_t n) noexcept nogil
@@ -41,6 +41,9 @@ cdef class Source:
         self.ftarget = ftarget
         self.maxiter = maxiter
         self.maxfev = maxfev
+        self.has_common_options = not (learning_rate.strides[0] or gtol.strides[0] or xtol.strides[0]
+                                       or ftol.strides[0] or ftarget.strides[0] or maxiter.strides[0]
+                                       or maxfev.strides[0])
 
 
 cdef class Sink:
@@ -163,6 +166,7 @@ cdef class Lanes:
         self.gradient_lanes = <Py_ssize_t *>take(self, row)
         self.value_lanes = <Py_ssize_t *>take(self, row)
         self.columns = <Py_ssize_t *>take(self, row)
+        self.finished = <Py_ssize_t *>take(self, row)
         self.all_lanes = <Py_ssize_t *>take(self, row)
         self.block_f = take(self, block_width)
         self.other_block_f = take(self, block_width)
@@ -183,18 +187,17 @@ cdef class Lanes:
         self.block.culprit = self.unwritten = -1
         self.block.n_dim = self.n_dim
 
-    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double[:, :] points, const double[:, :] lower,
-                    const double[:, :] upper) noexcept nogil:
-        """Puts the point of a problem into a lane, as the next to evaluate; false if it is not finite."""
-        cdef Py_ssize_t i, at
+    cdef bint place(self, Py_ssize_t lane, Py_ssize_t problem, const double *x, Py_ssize_t stride) noexcept nogil:
+        """Puts the point x of a problem, coordinates `stride` bytes apart, into a lane, as the next to evaluate; false
+        if it is not finite."""
+        cdef Py_ssize_t i, capacity = self.capacity
+        cdef double *y = self.y + lane
+        cdef double coordinate
         cdef bint finite = True
         for i in range(self.n_dim):
-            at = i * self.capacity + lane
-            self.y[at] = points[problem, i]
-            finite &= isfinite(self.y[at])
-            if self.bounded:
-                self.lower[at] = lower[problem, i]
-                self.upper[at] = upper[problem, i]
+            coordinate = (<const double *>(<const char *>x + i * stride))[0]
+            finite &= isfinite(coordinate)
+            y[i * capacity] = coordinate
         self.problem[lane] = problem
         self.nfev[lane] = -self.nfev_of_all
         self.njev[lane] = -self.njev_of_all
@@ -202,17 +205,16 @@ cdef class Lanes:
         self.status[lane] = self.fault[lane] = RUNNING
         return finite
 
-    cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil:
-        """Puts the next problem that waits into a lane."""
-        cdef Py_ssize_t i, at, problem = source.next
-        cdef bint finite = self.place(lane, problem, source.x0, source.lower, source.upper)
-        source.next += 1
+    cdef void place_bounds(self, Py_ssize_t lane, const double[:, :] lower, const double[:, :] upper) noexcept nogil:
+        """Those of the problem in a lane."""
+        cdef Py_ssize_t i, at, problem = self.problem[lane]
         for i in range(self.n_dim):
             at = i * self.capacity + lane
-            self.x[at] = self.y[at]
-            self.g[at] = 0.0
-        self.f[lane] = NAN
-        self.best_f[lane] = INFINITY
+            self.lower[at] = lower[problem, i]
+            self.upper[at] = upper[problem, i]
+
+    cdef void set_options(self, Py_ssize_t lane, Source source, Py_ssize_t problem) noexcept nogil:
+        """The numbers that a user gives for each problem or for all."""
         self.learning_rate[lane] = source.learning_rate[problem]
         self.gtol[lane] = source.gtol[problem]
         self.xtol[lane] = source.xtol[problem]
@@ -221,6 +223,24 @@ cdef class Lanes:
         self.maxiter[lane] = source.maxiter[problem]
         self.maxfev[lane] = source.maxfev[problem]
         self.tests_steps |= self.xtol[lane] > 0.0 or self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
+
+    cdef void load(self, Py_ssize_t lane, Source source) noexcept nogil:
+        """Puts the next problem that waits into a lane. If it cannot be begun its status says so."""
+        cdef Py_ssize_t i, problem = source.next, capacity = self.capacity
+        cdef bint finite = self.place(lane, problem, &source.x0[problem, 0], source.x0.strides[1])
+        cdef double *x = self.x + lane
+        cdef double *g = self.g + lane
+        cdef const double *y = self.y + lane
+        source.next += 1
+        for i in range(self.n_dim):
+            x[i * capacity] = y[i * capacity]
+            g[i * capacity] = 0.0
+        if self.bounded:
+            self.place_bounds(lane, source.lower, source.upper)
+        self.f[lane] = NAN
+        self.best_f[lane] = INFINITY
+        if not source.has_common_options:  # else they are in all lanes from the beginning
+            self.set_options(lane, source, problem)
         self.want_at_iterate[lane] = self.want_of_all
         if (self.ftol[lane] > 0.0 or self.ftarget[lane] > -INFINITY
                 or source.watched is not None and source.watched[problem]):
@@ -228,11 +248,11 @@ cdef class Lanes:
         self.nit[lane] = -1 - self.nit_of_all
         self.phase[lane] = AGAIN
         self.any_again = True
-        self.rounds_left = 0  # the next test looks ahead
+        self.rounds_left = min(self.rounds_left, self.maxiter[lane], self.maxfev[lane] // self.cost - 1)
         if not finite:
-            self.finish(lane, NONFINITE)
+            self.status[lane] = NONFINITE
         elif cost_of(self, lane) > self.maxfev[lane]:
-            self.finish(lane, MAXFEV)
+            self.status[lane] = MAXFEV
 
     cdef void look_ahead(self) noexcept nogil:
         """Sets rounds_left: in a round a lane makes one iteration and `cost` evaluations at most."""
@@ -240,8 +260,10 @@ cdef class Lanes:
                                fastgd_least_rest(self.maxfev, self.nfev, self.nfev_of_all, self.live) // self.cost - 1)
 
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil:
+        if self.status[lane] == RUNNING:
+            self.finished[self.n_finished] = lane
+            self.n_finished += 1
         self.status[lane] = status
-        self.any_finished = True
         if nit_of(self, lane) < 0 and self.knows_f_y[lane]:  # x and y are both the start
             self.f[lane] = self.f_y[lane]
             self.knows_f[lane] = True
@@ -284,10 +306,8 @@ cdef class Lanes:
                     self.knows_f[lane], self.knows_f_y[lane] = self.knows_f_y[lane], self.knows_f[lane]
 
     cdef void accept_all(self) noexcept nogil:
-        cdef Py_ssize_t lane
         if self.any_again:
-            for lane in range(self.live):
-                self.phase[lane] = ITERATE
+            memset(self.phase, 0, self.live * sizeof(Py_ssize_t))  # ITERATE
             self.any_again = False
         self.nit_of_all += 1
         self.exchange_all()
@@ -335,7 +355,7 @@ cdef class Lanes:
         elif self.knows_f[lane]:
             sink.fun[problem] = self.f[lane]
         else:  # nobody has asked for it: not the same as a nan
-            fastgd_mark_unwritten(&sink.fun[problem], 1)
+            sink.fun[problem] = fastgd_unwritten()
         sink.nit[problem] = max(nit_of(self, lane), 0)
         sink.nfev[problem] = nfev_of(self, lane)
         sink.njev[problem] = njev_of(self, lane)

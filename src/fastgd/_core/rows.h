@@ -60,23 +60,37 @@ FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b
     }
 }
 
-/* norm = max(|g|, axis=0), nan ignored; returns whether any(norm <= gtol). By strips of lanes, whose maxima stay in the
-   first cache while the rows pass by; a loop of constant length becomes vector code without a rest. */
+enum { FASTGD_STRIP = 32 };
+
+/* norm = max(|g|, axis=0), nan ignored, of a strip of lanes; returns whether any(norm <= gtol) of the first n. A loop of
+   constant length becomes vector code without a rest, and the maxima stay in registers while the rows pass by. */
+static inline int64_t fastgd_norms_of_strip(double *restrict norm, const double *restrict g,
+                                            const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim,
+                                            ptrdiff_t n) {
+    int64_t small = 0;
+    for (int j = 0; j < FASTGD_STRIP; j++)
+        norm[j] = 0.0;
+    for (ptrdiff_t i = 0; i < n_dim; i++)
+        for (int j = 0; j < FASTGD_STRIP; j++) {
+            double size = fabs(g[i * stride + j]);
+            norm[j] = size > norm[j] ? size : norm[j];
+        }
+    for (int j = 0; j < n; j++)
+        small |= norm[j] <= gtol[j];
+    return small;
+}
+
+/* The same of all lanes. The last strip has some for the second time, or has lanes without a problem behind them. */
 FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restrict g, const double *restrict gtol,
                                       ptrdiff_t stride, ptrdiff_t n_dim, ptrdiff_t n) {
-    enum { STRIP = 32 };
     int64_t small = 0;
     ptrdiff_t j = 0;
-    for (; j + STRIP <= n; j += STRIP) {
-        for (int lane = 0; lane < STRIP; lane++)
-            norm[j + lane] = 0.0;
-        for (ptrdiff_t i = 0; i < n_dim; i++)
-            for (int lane = 0; lane < STRIP; lane++) {
-                double size = fabs(g[i * stride + j + lane]);
-                norm[j + lane] = size > norm[j + lane] ? size : norm[j + lane];
-            }
-        for (int lane = 0; lane < STRIP; lane++)
-            small |= norm[j + lane] <= gtol[j + lane];
+    for (; j + FASTGD_STRIP <= n; j += FASTGD_STRIP)
+        small |= fastgd_norms_of_strip(norm + j, g + j, gtol + j, stride, n_dim, FASTGD_STRIP);
+    if (j < n && stride >= FASTGD_STRIP) {
+        ptrdiff_t first = n > FASTGD_STRIP ? n - FASTGD_STRIP : 0;
+        small |= fastgd_norms_of_strip(norm + first, g + first, gtol + first, stride, n_dim, n - first);
+        return small != 0;
     }
     for (; j < n; j++) {
         double most = 0.0;
@@ -90,7 +104,18 @@ FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restr
     return small != 0;
 }
 
-/* The same of projected gradients, in which a slope that leads outside from a bound counts as 0. */
+/* Lists the lanes whose norm <= gtol; without a branch, which would be foreseen only in lanes that go on. */
+static inline ptrdiff_t fastgd_list_small(ptrdiff_t *restrict lanes, const double *restrict norm,
+                                          const double *restrict gtol, ptrdiff_t n) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        lanes[count] = j;
+        count += norm[j] <= gtol[j];
+    }
+    return count;
+}
+
+/* The same as fastgd_norms of projected gradients, in which a slope that leads outside from a bound counts as 0. */
 FASTGD_CLONES static int fastgd_norms_inside(double *restrict norm, const double *restrict g, const double *restrict x,
                                              const double *restrict lower, const double *restrict upper,
                                              const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim,
@@ -313,9 +338,13 @@ FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *rest
    meets a number that is not finite asks whether it is this one; its sign may have been changed since. */
 #define FASTGD_UNWRITTEN 0x7FF4DEADBEEF5EEDu
 
+static inline double fastgd_unwritten(void) {
+    return fastgd_from_bits(FASTGD_UNWRITTEN);
+}
+
 FASTGD_CLONES static void fastgd_mark_unwritten(double *restrict row, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++)
-        row[j] = fastgd_from_bits(FASTGD_UNWRITTEN);
+        row[j] = fastgd_unwritten();
 }
 
 static inline int fastgd_is_unwritten(double value) {

@@ -7,6 +7,7 @@ from .lanes cimport AGAIN, Lanes, cost_of, nfev_of, nit_of
 from .objective cimport VALUE
 
 cdef extern from "rows.h":
+    Py_ssize_t fastgd_list_small(Py_ssize_t *lanes, const double *norm, const double *gtol, Py_ssize_t n) noexcept nogil
     bint fastgd_norms(double *norm, const double *g, const double *gtol, Py_ssize_t stride, Py_ssize_t n_dim,
                       Py_ssize_t n) noexcept nogil
     bint fastgd_norms_inside(double *norm, const double *g, const double *x, const double *lower, const double *upper,
@@ -123,15 +124,21 @@ cdef bint search_is_over_budget(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 
 cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that meet a criterion."""
-    cdef Py_ssize_t lane, status
-    cdef bint any_small = measure_gradients(lanes)
+    cdef Py_ssize_t k, lane, status, n = lanes.live
+    cdef const Py_ssize_t *candidates = lanes.all_lanes
+    cdef bint any_small = measure_gradients(lanes), limits_are_near
     lanes.rounds_left -= 1
     if lanes.rounds_left < 0:
         lanes.look_ahead()
-    if not (any_small or lanes.tests_steps or lanes.rounds_left < 0):
-        return
-    for lane in range(lanes.live):
-        if not (lanes.tests_steps or may_end(lanes, lane)) or lanes.status[lane] != RUNNING:
+    limits_are_near = lanes.rounds_left < 0
+    if not (lanes.tests_steps or limits_are_near):
+        if not any_small:
+            return
+        n = fastgd_list_small(lanes.columns, lanes.norm, lanes.gtol, n)
+        candidates = lanes.columns
+    for k in range(n):
+        lane = candidates[k]
+        if lanes.status[lane] != RUNNING or not (lanes.tests_steps or may_end(lanes, lane)):
             continue
         if lanes.phase[lane] == AGAIN:
             status = MAXFEV if search_is_over_budget(lanes, lane) else RUNNING
