@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastgd import Status, methods, minimize, schedules
+from fastgd import Status, functions, methods, minimize, schedules
 from fastgd.noise import GaussianNoise
 
 from .problems import bits, valley
@@ -177,3 +177,17 @@ def test_columns_are_counted(method, options):
     batch = minimize(fun, x0, method=METHODS[method], vectorized=True, batch_args=(np.arange(30),), maxiter=40,
                      gtol=1e-2, **options)
     assert batch.nfev.tolist() == counts.tolist()
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("options", [{}, {"ftol": 1e-12}, {"maxiter": 200}], ids=["gtol", "ftol", "maxiter"])
+def test_any_number_of_lanes(options, bounded):
+    """Every lane is looked at, however many there are; here problems end one after another until none is left."""
+    x0 = np.clip(starts(200), -1.5, 2.5)
+    options = {"learning_rate": 0.02, "bounds": (-1.5, 2.5) if bounded else None, **options}
+    whole = minimize(functions.sum_squares.compiled, x0, **options)
+    assert len(set(whole.nit)) > 40
+    for n in [*range(1, 20), 31, 32, 33, 39, 40, 41, 63, 64, 65, 95, 96, 97, 129]:
+        some = minimize(functions.sum_squares.compiled, x0[:n], **options)
+        for name in ("x", "jac", "fun", "nit", "nfev", "njev", "status"):
+            assert np.array_equal(some[name], whole[name][:n])
