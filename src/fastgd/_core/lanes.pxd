@@ -158,6 +158,7 @@ cdef class Lanes:
     cdef void accept_all(self) noexcept nogil
     cdef void exchange_all(self) noexcept nogil
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil
+    cdef void ask_marked(self, const Py_ssize_t *marks, Py_ssize_t want) noexcept nogil
     cdef void ask_all(self) noexcept nogil
     cdef void remember_best(self) noexcept nogil
     cdef void project(self) noexcept nogil
@@ -186,8 +187,3 @@ cdef inline void set_want(Lanes lanes, Py_ssize_t lane, Py_ssize_t want) noexcep
 cdef inline Py_ssize_t cost_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """Of an iteration: `cost`, or one less."""
     return lanes.cost - 1 if lanes.differences_need_f and lanes.want_at_iterate[lane] & VALUE else lanes.cost
-
-
-cdef inline bint leads_inside(Lanes lanes, Py_ssize_t at) noexcept nogil:
-    """Whether x can move against its slope without leaving the bounds."""
-    return not lanes.bounded or lanes.x[at] != (lanes.lower[at] if lanes.g[at] > 0.0 else lanes.upper[at])

@@ -12,6 +12,8 @@ cdef extern from "rows.h":
     Py_ssize_t fastgd_least_rest(const Py_ssize_t *limits, const Py_ssize_t *counts, Py_ssize_t of_all,
                                  Py_ssize_t n) noexcept nogil
     bint fastgd_clip(double *y, const double *lower, const double *upper, Py_ssize_t n) noexcept nogil
+    void fastgd_set_marked(Py_ssize_t *row, const Py_ssize_t *marks, Py_ssize_t value, Py_ssize_t n) noexcept nogil
+    Py_ssize_t fastgd_count_iterations(Py_ssize_t *nit, const Py_ssize_t *phase, Py_ssize_t n) noexcept nogil
     void fastgd_exchange(double *a, double *b, const Py_ssize_t *stays, Py_ssize_t n) noexcept nogil
 
 cdef Py_ssize_t ALIGNMENT = 64
@@ -273,6 +275,12 @@ cdef class Lanes:
         set_want(self, lane, want)
         self.knows_f_y[lane] = False
 
+    cdef void ask_marked(self, const Py_ssize_t *marks, Py_ssize_t want) noexcept nogil:
+        """The same for all lanes that are marked."""
+        self.want_in_common = -1
+        fastgd_set_marked(self.want, marks, want, self.live)
+        fastgd_set_marked(self.knows_f_y, marks, False, self.live)
+
     cdef void ask_all(self) noexcept nogil:
         """All lanes have a new y, which will be an iterate."""
         if self.want_in_common < 0:  # else nothing has changed since the last time
@@ -290,10 +298,7 @@ cdef class Lanes:
 
     cdef void accept(self) noexcept nogil:
         """Makes the trial points the iterates, in the lanes whose phase is ITERATE."""
-        cdef Py_ssize_t i, lane, n_accepted = 0
-        for lane in range(self.live):
-            n_accepted += self.phase[lane] == ITERATE
-            self.nit[lane] += self.phase[lane] == ITERATE
+        cdef Py_ssize_t i, lane, n_accepted = fastgd_count_iterations(self.nit, self.phase, self.live)
         if n_accepted == self.live:
             self.exchange_all()
         elif n_accepted:

@@ -50,6 +50,24 @@ FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restric
         out[j] = a[j] + b[j];
 }
 
+/* row = value where marked */
+FASTGD_CLONES static void fastgd_set_marked(ptrdiff_t *restrict row, const ptrdiff_t *restrict marks, ptrdiff_t value,
+                                            ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        row[j] = marks[j] ? value : row[j];
+}
+
+/* nit += 1 where phase is 0; returns in how many lanes. */
+FASTGD_CLONES static ptrdiff_t fastgd_count_iterations(ptrdiff_t *restrict nit, const ptrdiff_t *restrict phase,
+                                                       ptrdiff_t n) {
+    ptrdiff_t count = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        count += phase[j] == 0;
+        nit[j] += phase[j] == 0;
+    }
+    return count;
+}
+
 /* Exchanges a and b where `stays` is 0. */
 FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b, const ptrdiff_t *restrict stays,
                                           ptrdiff_t n) {
