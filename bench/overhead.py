@@ -105,13 +105,12 @@ def gradient(n_dim, quick):
 
 def best_width(n_dim, quick):
     """The block width at which the objective alone takes least per point."""
-    seconds = {}
-    for width in (256, 1024) if quick else (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768):
-        x = starts(width, n_dim).T.copy()
-        repeats = max(1, (1 << 16) // width)
-        (total,) = best_seconds(lambda x=x, n=repeats: call_times(rosenbrock, x, n), rounds=2 if quick else 9)
-        seconds[width] = total / (width * repeats)
-    return min(seconds, key=seconds.get)
+    widths = (256, 1024) if quick else (128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+    blocks = [starts(width, n_dim).T.copy() for width in widths]
+    n_points = 1 << 16
+    seconds = best_seconds(*[lambda x=x: call_times(rosenbrock, x, n_points // x.shape[1]) for x in blocks],
+                           rounds=1 if quick else 9)
+    return widths[seconds.index(min(seconds))]
 
 
 def vectorized(n_dim, quick, name="gd", **options):

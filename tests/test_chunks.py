@@ -937,3 +937,40 @@ def test_cpus_that_the_control_group_allows(files, expected, tmp_path, monkeypat
     monkeypatch.setattr(_crews, "CONTROL_GROUP", str(tmp_path))
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
     assert _crews.available_cpus() == expected
+
+
+def test_machine_code_gives_the_bits_of_chunks_without_them():
+    """A batch of compiled problems that nobody else needs in chunks is one run."""
+    x0 = starts(10_000, 2)
+    whole = minimize(functions.sum_squares.compiled, x0, learning_rate=0.1)
+    for chunks in ({"workers": 2}, {"progress": lambda done, total: None}, {"workers": 2, "chunk_size": 97}):
+        result = minimize(functions.sum_squares.compiled, x0, learning_rate=0.1, **chunks)
+        assert all(np.array_equal(result[field], whole[field]) for field in FIELDS)
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="needs numba")
+def test_jitted_function_that_stays_in_python_gets_the_blocks_of_chunks():
+    """Its values may depend on the number of points, as those of matrix products do."""
+    x0 = starts(10_000, 2)
+    weights = np.ones(len(x0), np.float32)  # for which there is no machine code
+
+    def fun(x, weight):
+        return weight * (x * x).sum(axis=0) * (1.0 + 1e-6 * (x.shape[1] if x.ndim > 1 else 0))
+
+    options = {"batch_args": (weights,), "learning_rate": 0.1, "maxiter": 5}
+    with pytest.warns(RuntimeWarning, match="called as Python"):
+        whole = minimize(fastgd.jit(fun, vectorized=True), x0, **options)
+    with pytest.warns(RuntimeWarning, match="called as Python"):
+        halves = minimize(fastgd.jit(fun, vectorized=True), x0, workers=2, **options)
+    assert all(np.array_equal(halves[field], whole[field]) for field in FIELDS)
+
+
+def test_options_for_all_problems_are_those_of_each():
+    x0 = starts(300, 2)
+    options = {"learning_rate": 0.1, "gtol": 1e-5, "xtol": 1e-7, "ftol": 1e-8, "ftarget": 1e-12, "maxiter": 25,
+               "maxfev": 500}
+    common = minimize(functions.sum_squares.compiled, x0, **options)
+    each = minimize(functions.sum_squares.compiled, x0,
+                    **{name: np.full(len(x0), value) for name, value in options.items()})
+    assert len(set(common.status)) > 2
+    assert all(np.array_equal(common[field], each[field]) for field in FIELDS)

@@ -13,12 +13,16 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
     n_problems = plan.points.n_problems
     size = chunk_size or plan.chunk_size()
     crew = as_crew(workers)
-    if crew is None and plan.points.is_own and progress is False and checkpoint is None and (
-            n_problems <= size or plan.kind != "vectorized"):
+    may_be_one_run = crew is None and plan.points.is_own and progress is False and checkpoint is None
+    if may_be_one_run and (n_problems <= size or plan.kind == "pointwise"):
         return plan.solve(answers, maxtime, observer)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:
-        job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
+        objective, _, _ = job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
+        if may_be_one_run and not objective.needs_gil:
+            # Its lanes run empty only once. The bits are those of chunks: machine code gets blocks that end where
+            # vector registers do (CompiledBlock.prepare), so that no value depends on its neighbours.
+            return plan.solve(answers, job.seconds_left(), observer)
         if crew is None or not job.ranges:
             for chunk in job.ranges:
                 job.solve_here(chunk)

@@ -285,7 +285,8 @@ def _numbers(points, learning_rates, sign, options):
     if ftarget is None:
         ftarget = repeated(-np.inf, np.float64, points)
     else:
-        ftarget = sign * per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
+        ftarget = per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
+        ftarget = ftarget if sign > 0 else -ftarget
     return {
         "learning_rate": learning_rates,
         "gtol": per_problem(options["gtol"], "gtol", points),

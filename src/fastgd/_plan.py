@@ -21,8 +21,8 @@ from .result import ARRAYS
 LARGEST_POINTWISE_CHUNK = 256
 POINTWISE_CHUNKS = 64  # of a smaller batch: the function may take seconds
 SMALLEST_COMPILED_CHUNK = 4_096  # with far fewer, the end of a chunk, where its lanes empty, takes a notable share
-LARGEST_COMPILED_CHUNK = 16_384  # of batches that have that many chunks
-COMPILED_CHUNKS = 64
+COMPILED_CHUNKS = 64  # of a larger batch, and more of one whose chunks would have more problems than these:
+LARGEST_COMPILED_CHUNK = 16_384
 VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets; within these limits,
 SMALLEST_VECTORIZED_CHUNK = 4_096  # because NumPy's overhead per call weighs more on few columns
 LARGEST_VECTORIZED_CHUNK = 65_536
@@ -94,7 +94,7 @@ class Plan:
         if self.kind == "vectorized":
             size = VECTORIZED_CHUNK_BYTES // (8 * self.points.n_dim)
             return min(max(size, SMALLEST_VECTORIZED_CHUNK), LARGEST_VECTORIZED_CHUNK)
-        size = min(max(self.points.n_problems // COMPILED_CHUNKS, SMALLEST_COMPILED_CHUNK), LARGEST_COMPILED_CHUNK)
+        size = min(max(-(-self.points.n_problems // COMPILED_CHUNKS), SMALLEST_COMPILED_CHUNK), LARGEST_COMPILED_CHUNK)
         n_chunks = -(-self.points.n_problems // size)
         if n_chunks > 1:  # as many for each of 2 workers, or of 4 and 8
             shares = 2 if n_chunks <= 8 else 8

@@ -19,13 +19,14 @@ import numpy as np
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 # How often it looks at the clock for that: the clock takes as long as an iteration of a few lanes.
 cdef double SECONDS_BETWEEN_LOOKS = 1e-4
+cdef Py_ssize_t MOST_ROUNDS_BETWEEN_LOOKS = 64  # they may become slow all at once
 
 
 cdef struct Watch:
     Py_ssize_t rounds       # from one look at the clock to the next
     Py_ssize_t rounds_left
-    double last_look
-    double next_signals
+    double last_look        # when it was
+    double next_signals     # when to look for Ctrl-C again
 
 
 def run(Objective objective not None, CentralDifference difference not None, Rule rule not None,
@@ -128,14 +129,15 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
 
 
 cdef inline bint is_time_for_signals(Watch *watch) noexcept nogil:
-    """Whether SECONDS_BETWEEN_SIGNALS have passed since it last was. While rounds are short the clock is looked at in
+    """Whether SECONDS_BETWEEN_SIGNALS have passed since the last time. While rounds are short the clock is looked at in
     few of them."""
     cdef double now
     watch.rounds_left -= 1
     if watch.rounds_left > 0:
         return False
     now = fastgd_seconds()
-    watch.rounds = 2 * watch.rounds if now < watch.last_look + SECONDS_BETWEEN_LOOKS else 1
+    watch.rounds = (min(2 * watch.rounds, MOST_ROUNDS_BETWEEN_LOOKS)
+                    if now < watch.last_look + SECONDS_BETWEEN_LOOKS else 1)
     watch.rounds_left = watch.rounds
     watch.last_look = now
     if now < watch.next_signals:

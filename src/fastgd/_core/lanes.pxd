@@ -14,7 +14,7 @@ cdef class Source:
     cdef Py_ssize_t next
     cdef Py_ssize_t first           # the number of its first problem, where these are part of a batch
     cdef bint bounded
-    cdef bint has_common_options
+    cdef bint has_common_options    # the same numbers below for all problems
     cdef const unsigned char[::1] watched  # the problems whose iterates somebody looks at, perhaps
     cdef const double[:, :] x0
     cdef const double[:, :] lower
@@ -74,7 +74,7 @@ cdef class Lanes:
     cdef bint any_again             # some phase may be AGAIN
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint gradients_came        # with the values, from an objective that supplies both at once
-    cdef Py_ssize_t n_finished      # since the last turnover
+    cdef Py_ssize_t n_finished      # the entries of `finished`, in no order
     cdef Py_ssize_t rounds_left     # tests to come at which no lane can be at its maxiter or maxfev; -1: this one
     # What all lanes have done together: theirs are the rows plus these.
     cdef Py_ssize_t nit_of_all
@@ -131,7 +131,7 @@ cdef class Lanes:
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes
     cdef Py_ssize_t *finished       # (capacity,) the lanes whose problems have ended since the last turnover
-    cdef Py_ssize_t *columns        # (capacity,) of a list of lanes, those to be looked at again
+    cdef Py_ssize_t *columns        # (capacity,) lanes, or columns of a list of lanes, to be looked at again
     cdef double *block_x
     cdef double *block_f            # (width of a block,)
     cdef double *other_block_f      # of the call before

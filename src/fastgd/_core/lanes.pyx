@@ -208,7 +208,7 @@ cdef class Lanes:
         return finite
 
     cdef void place_bounds(self, Py_ssize_t lane, const double[:, :] lower, const double[:, :] upper) noexcept nogil:
-        """Those of the problem in a lane."""
+        """The bounds of the problem in a lane."""
         cdef Py_ssize_t i, at, problem = self.problem[lane]
         for i in range(self.n_dim):
             at = i * self.capacity + lane

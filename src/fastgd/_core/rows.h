@@ -78,7 +78,7 @@ FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b
     }
 }
 
-enum { FASTGD_STRIP = 32 };
+enum { FASTGD_NORMS_STRIP = 32 };
 
 /* norm = max(|g|, axis=0), nan ignored, of a strip of lanes; returns whether any(norm <= gtol) of the first n. A loop of
    constant length becomes vector code without a rest, and the maxima stay in registers while the rows pass by. */
@@ -86,10 +86,10 @@ static inline int64_t fastgd_norms_of_strip(double *restrict norm, const double 
                                             const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim,
                                             ptrdiff_t n) {
     int64_t small = 0;
-    for (int j = 0; j < FASTGD_STRIP; j++)
+    for (int j = 0; j < FASTGD_NORMS_STRIP; j++)
         norm[j] = 0.0;
     for (ptrdiff_t i = 0; i < n_dim; i++)
-        for (int j = 0; j < FASTGD_STRIP; j++) {
+        for (int j = 0; j < FASTGD_NORMS_STRIP; j++) {
             double size = fabs(g[i * stride + j]);
             norm[j] = size > norm[j] ? size : norm[j];
         }
@@ -98,15 +98,16 @@ static inline int64_t fastgd_norms_of_strip(double *restrict norm, const double 
     return small;
 }
 
-/* The same of all lanes. The last strip has some for the second time, or has lanes without a problem behind them. */
+/* The same of all lanes. The last strip has some of them for the second time, or has columns without a problem behind
+   them, whose norms are of whatever stands there: nobody reads them. */
 FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restrict g, const double *restrict gtol,
                                       ptrdiff_t stride, ptrdiff_t n_dim, ptrdiff_t n) {
     int64_t small = 0;
     ptrdiff_t j = 0;
-    for (; j + FASTGD_STRIP <= n; j += FASTGD_STRIP)
-        small |= fastgd_norms_of_strip(norm + j, g + j, gtol + j, stride, n_dim, FASTGD_STRIP);
-    if (j < n && stride >= FASTGD_STRIP) {
-        ptrdiff_t first = n > FASTGD_STRIP ? n - FASTGD_STRIP : 0;
+    for (; j + FASTGD_NORMS_STRIP <= n; j += FASTGD_NORMS_STRIP)
+        small |= fastgd_norms_of_strip(norm + j, g + j, gtol + j, stride, n_dim, FASTGD_NORMS_STRIP);
+    if (j < n && stride >= FASTGD_NORMS_STRIP) {
+        ptrdiff_t first = n > FASTGD_NORMS_STRIP ? n - FASTGD_NORMS_STRIP : 0;
         small |= fastgd_norms_of_strip(norm + first, g + first, gtol + first, stride, n_dim, n - first);
         return small != 0;
     }
@@ -122,7 +123,7 @@ FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restr
     return small != 0;
 }
 
-/* Lists the lanes whose norm <= gtol; without a branch, which would be foreseen only in lanes that go on. */
+/* Lists the lanes whose norm <= gtol; without a branch, which would be mispredicted in every lane that ends. */
 static inline ptrdiff_t fastgd_list_small(ptrdiff_t *restrict lanes, const double *restrict norm,
                                           const double *restrict gtol, ptrdiff_t n) {
     ptrdiff_t count = 0;

@@ -126,12 +126,12 @@ cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that meet a criterion."""
     cdef Py_ssize_t k, lane, status, n = lanes.live
     cdef const Py_ssize_t *candidates = lanes.all_lanes
-    cdef bint any_small = measure_gradients(lanes), limits_are_near
+    cdef bint any_small = measure_gradients(lanes), limits_may_be_met
     lanes.rounds_left -= 1
     if lanes.rounds_left < 0:
         lanes.look_ahead()
-    limits_are_near = lanes.rounds_left < 0
-    if not (lanes.tests_steps or limits_are_near):
+    limits_may_be_met = lanes.rounds_left < 0
+    if not (lanes.tests_steps or limits_may_be_met):  # then a small gradient is all that ends a problem
         if not any_small:
             return
         n = fastgd_list_small(lanes.columns, lanes.norm, lanes.gtol, n)
