@@ -15,7 +15,7 @@ cdef extern from "Python.h":
 
 import numpy as np
 
-# How often a run without the GIL looks whether Ctrl-C was pressed.
+# How often a run looks whether Ctrl-C was pressed; within Python code Python does.
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 # How often it looks at the clock for that: the clock takes as long as an iteration of a few lanes.
 cdef double SECONDS_BETWEEN_LOOKS = 1e-4
@@ -47,7 +47,7 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     needs.keep_best = keep_best
     needs.values = rule.needs_values or observer is not None and watched is None
     needs.noise = noise is not None
-    lanes.allocate(source.n_dim, min(objective.width, source.n_problems), objective, needs)
+    lanes.allocate(source.n_dim, lanes_for(objective, source.n_problems), objective, needs)
     lanes.cost = most_evaluations(lanes, objective)
     lanes.differences_need_f = lanes.bounded and not objective.has_gradient
     source.watched = watched
@@ -70,6 +70,12 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
             annotate(error, f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
                             f"{nit_of(lanes, lane) + 1}")
         raise
+
+
+cdef Py_ssize_t lanes_for(Objective objective, Py_ssize_t n_problems) noexcept nogil:
+    """About as many as the objective likes points: problems of the same length leave none of them empty at the end."""
+    cdef Py_ssize_t n_rounds = max(1, (2 * n_problems + objective.width) // (2 * objective.width))
+    return (n_problems + n_rounds - 1) // n_rounds
 
 
 cdef object annotate(error, note):
@@ -96,9 +102,7 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
             lanes.set_options(lane, source, 0)
     turn_over(lanes, rule, source, sink)
     while lanes.live:
-        if objective.needs_gil:
-            PyErr_CheckSignals()
-        elif is_time_for_signals(&watch):
+        if is_time_for_signals(&watch):
             with gil:
                 PyErr_CheckSignals()
         if difference.evaluate(lanes, objective):
@@ -264,7 +268,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
     needs.state_rows = 0
     needs.bounded = lower is not None
     needs.keep_best = needs.values = needs.noise = False
-    lanes.allocate(points.shape[1], min(objective.width, n), objective, needs)
+    lanes.allocate(points.shape[1], lanes_for(objective, n), objective, needs)
     for problem in range(n):
         if lanes.place(lanes.live, problem, &points[problem, 0], points.strides[1]):
             if lanes.bounded:
