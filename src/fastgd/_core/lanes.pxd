@@ -1,3 +1,5 @@
+from libc.string cimport memcpy, memset
+
 from .objective cimport VALUE, Block, Objective
 
 
@@ -72,6 +74,7 @@ cdef class Lanes:
     cdef bint any_fault             # in the last evaluation
     cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
     cdef bint any_again             # some phase may be AGAIN
+    cdef bint any_iterate           # some phase is ITERATE
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint gradients_came        # with the values, from an objective that supplies both at once
     cdef Py_ssize_t n_finished      # the entries of `finished`, in no order
@@ -155,11 +158,8 @@ cdef class Lanes:
     cdef void finish(self, Py_ssize_t lane, Py_ssize_t status) noexcept nogil
     cdef void end_faulty(self) noexcept nogil
     cdef void accept(self) noexcept nogil
-    cdef void accept_all(self) noexcept nogil
-    cdef void exchange_all(self) noexcept nogil
     cdef void ask(self, Py_ssize_t lane, Py_ssize_t want) noexcept nogil
     cdef void ask_marked(self, const Py_ssize_t *marks, Py_ssize_t want) noexcept nogil
-    cdef void ask_all(self) noexcept nogil
     cdef void remember_best(self) noexcept nogil
     cdef void project(self) noexcept nogil
     cdef void write_out(self, Py_ssize_t lane, Sink sink) noexcept nogil
@@ -187,3 +187,27 @@ cdef inline void set_want(Lanes lanes, Py_ssize_t lane, Py_ssize_t want) noexcep
 cdef inline Py_ssize_t cost_of(Lanes lanes, Py_ssize_t lane) noexcept nogil:
     """Of an iteration: `cost`, or one less."""
     return lanes.cost - 1 if lanes.differences_need_f and lanes.want_at_iterate[lane] & VALUE else lanes.cost
+
+
+cdef inline void exchange_all(Lanes lanes) noexcept nogil:
+    lanes.x, lanes.y = lanes.y, lanes.x
+    lanes.g, lanes.g_y = lanes.g_y, lanes.g
+    lanes.f, lanes.f_y = lanes.f_y, lanes.f
+    lanes.knows_f, lanes.knows_f_y = lanes.knows_f_y, lanes.knows_f
+
+
+cdef inline void accept_all(Lanes lanes) noexcept nogil:
+    """Makes the trial points of all lanes their iterates."""
+    if lanes.any_again:
+        memset(lanes.phase, 0, lanes.live * sizeof(Py_ssize_t))  # ITERATE
+        lanes.any_again = False
+    lanes.any_iterate = True
+    lanes.nit_of_all += 1
+    exchange_all(lanes)
+
+
+cdef inline void ask_all(Lanes lanes) noexcept nogil:
+    """All lanes have a new y, which will be an iterate."""
+    if lanes.want_in_common < 0:  # else nothing has changed since the last time
+        memcpy(lanes.want, lanes.want_at_iterate, lanes.live * sizeof(Py_ssize_t))
+    memset(lanes.knows_f_y, 0, lanes.live * sizeof(Py_ssize_t))

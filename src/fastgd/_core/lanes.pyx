@@ -281,12 +281,6 @@ cdef class Lanes:
         fastgd_set_marked(self.want, marks, want, self.live)
         fastgd_set_marked(self.knows_f_y, marks, False, self.live)
 
-    cdef void ask_all(self) noexcept nogil:
-        """All lanes have a new y, which will be an iterate."""
-        if self.want_in_common < 0:  # else nothing has changed since the last time
-            memcpy(self.want, self.want_at_iterate, self.live * sizeof(Py_ssize_t))
-        memset(self.knows_f_y, 0, self.live * sizeof(Py_ssize_t))
-
     cdef void end_faulty(self) noexcept nogil:
         """Ends the lanes whose evaluation failed, with their last iterate."""
         cdef Py_ssize_t lane
@@ -299,8 +293,9 @@ cdef class Lanes:
     cdef void accept(self) noexcept nogil:
         """Makes the trial points the iterates, in the lanes whose phase is ITERATE."""
         cdef Py_ssize_t i, lane, n_accepted = fastgd_count_iterations(self.nit, self.phase, self.live)
+        self.any_iterate = n_accepted > 0
         if n_accepted == self.live:
-            self.exchange_all()
+            exchange_all(self)
         elif n_accepted:
             for i in range(self.n_dim):
                 fastgd_exchange(self.x + i * self.capacity, self.y + i * self.capacity, self.phase, self.live)
@@ -309,19 +304,6 @@ cdef class Lanes:
             for lane in range(self.live):
                 if self.phase[lane] == ITERATE:
                     self.knows_f[lane], self.knows_f_y[lane] = self.knows_f_y[lane], self.knows_f[lane]
-
-    cdef void accept_all(self) noexcept nogil:
-        if self.any_again:
-            memset(self.phase, 0, self.live * sizeof(Py_ssize_t))  # ITERATE
-            self.any_again = False
-        self.nit_of_all += 1
-        self.exchange_all()
-
-    cdef void exchange_all(self) noexcept nogil:
-        self.x, self.y = self.y, self.x
-        self.g, self.g_y = self.g_y, self.g
-        self.f, self.f_y = self.f_y, self.f
-        self.knows_f, self.knows_f_y = self.knows_f_y, self.knows_f
 
     cdef void remember_best(self) noexcept nogil:
         cdef Py_ssize_t i, lane, at

@@ -12,3 +12,4 @@ cdef class SpectralGradient(Rule):
     cdef double first_step(self, Lanes lanes, Py_ssize_t lane) noexcept nogil
     cdef void measure_steps(self, Lanes lanes) noexcept nogil
     cdef void set_trial_points(self, Lanes lanes) noexcept nogil
+    cdef void set_some_trial_points(self, Lanes lanes) noexcept nogil

@@ -61,11 +61,18 @@ cdef extern from "searches.h":
     void fastgd_add_products_inside(double *squares, double *products, double *changes, const double *x,
                                     const double *x_before, const double *g, const double *g_before,
                                     const double *lower, const double *upper, Py_ssize_t n) noexcept nogil
-    void fastgd_try_step(double *y, double *promised, const double *x, const double *g, const double *step,
-                         const double *fraction, Py_ssize_t n) noexcept nogil
-    void fastgd_try_step_inside(double *y, double *promised, const double *x, const double *g, const double *step,
-                                const double *fraction, const double *lower, const double *upper,
-                                Py_ssize_t n) noexcept nogil
+    Py_ssize_t fastgd_list_wanting(Py_ssize_t *lanes, const Py_ssize_t *want, Py_ssize_t wanted,
+                                   Py_ssize_t n) noexcept nogil
+    void fastgd_try_steps(double *y, double *promised, const double *x, const double *g, const double *step,
+                          const double *fraction, Py_ssize_t n) noexcept nogil
+    void fastgd_try_some_steps(double *y, double *promised, const double *x, const double *g, const double *step,
+                               const double *fraction, const Py_ssize_t *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_try_steps_inside(double *y, double *promised, const double *x, const double *g, const double *step,
+                                 const double *fraction, const double *lower, const double *upper,
+                                 Py_ssize_t n) noexcept nogil
+    void fastgd_try_some_steps_inside(double *y, double *promised, const double *x, const double *g, const double *step,
+                                      const double *fraction, const double *lower, const double *upper,
+                                      const Py_ssize_t *lanes, Py_ssize_t n) noexcept nogil
 
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
@@ -135,7 +142,9 @@ cdef class SpectralGradient(Rule):
         if fastgd_list_beginnings(lanes.columns, lanes.phase, lanes.status, ITERATE, RUNNING, lanes.live):
             self.measure_steps(lanes)
             self.begin_searches(lanes, lanes.columns)
-        self.set_trial_points(lanes)
+            self.set_trial_points(lanes)
+        else:
+            self.set_some_trial_points(lanes)
 
     cdef void begin_searches(self, Lanes lanes, const Py_ssize_t *begins) noexcept nogil:
         cdef Py_ssize_t lane
@@ -229,8 +238,25 @@ cdef class SpectralGradient(Rule):
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
             if lanes.bounded:
-                fastgd_try_step_inside(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
-                                       row(lanes, FRACTION), lanes.lower + at, lanes.upper + at, lanes.live)
+                fastgd_try_steps_inside(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at,
+                                        row(lanes, STEP), row(lanes, FRACTION), lanes.lower + at, lanes.upper + at,
+                                        lanes.live)
             else:
-                fastgd_try_step(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
-                                row(lanes, FRACTION), lanes.live)
+                fastgd_try_steps(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                                 row(lanes, FRACTION), lanes.live)
+
+    cdef void set_some_trial_points(self, Lanes lanes) noexcept nogil:
+        """The same where no search begins: the lanes that want a value, after a trial that was rejected."""
+        cdef Py_ssize_t *some = lanes.columns
+        cdef Py_ssize_t i, k, at, n = fastgd_list_wanting(some, lanes.want, VALUE, lanes.live)
+        for k in range(n):
+            row(lanes, PROMISED)[some[k]] = 0.0
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity
+            if lanes.bounded:
+                fastgd_try_some_steps_inside(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at,
+                                             row(lanes, STEP), row(lanes, FRACTION), lanes.lower + at, lanes.upper + at,
+                                             some, n)
+            else:
+                fastgd_try_some_steps(lanes.y + at, row(lanes, PROMISED), lanes.x + at, lanes.g + at, row(lanes, STEP),
+                                      row(lanes, FRACTION), some, n)

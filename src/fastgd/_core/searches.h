@@ -270,30 +270,64 @@ FASTGD_CLONES static int fastgd_list_beginnings(ptrdiff_t *restrict begins, cons
     return any != 0;
 }
 
-/* d = fraction * step * g; y = x - d; promised -= d * g */
-FASTGD_CLONES static void fastgd_try_step(double *restrict y, double *restrict promised, const double *restrict x,
-                                          const double *restrict g, const double *restrict step,
-                                          const double *restrict fraction, ptrdiff_t n) {
+/* Lists the lanes that are in want of this and nothing else. */
+static inline ptrdiff_t fastgd_list_wanting(ptrdiff_t *restrict lanes, const ptrdiff_t *restrict want,
+                                            ptrdiff_t wanted, ptrdiff_t n) {
+    ptrdiff_t count = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        double d = fraction[j] * (step[j] * g[j]);
-        y[j] = x[j] - d;
-        promised[j] -= d * g[j];
+        lanes[count] = j;
+        count += want[j] == wanted;
     }
+    return count;
+}
+
+/* d = fraction * step * g; y = x - d; promised -= d * g */
+static inline void fastgd_try(double *y, double *promised, const double *x, const double *g, const double *step,
+                              const double *fraction, ptrdiff_t j) {
+    double d = fraction[j] * (step[j] * g[j]);
+    y[j] = x[j] - d;
+    promised[j] -= d * g[j];
+}
+
+FASTGD_CLONES static void fastgd_try_steps(double *restrict y, double *restrict promised, const double *restrict x,
+                                           const double *restrict g, const double *restrict step,
+                                           const double *restrict fraction, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        fastgd_try(y, promised, x, g, step, fraction, j);
+}
+
+/* The same of some lanes. */
+static inline void fastgd_try_some_steps(double *y, double *promised, const double *x, const double *g,
+                                         const double *step, const double *fraction, const ptrdiff_t *lanes,
+                                         ptrdiff_t n) {
+    for (ptrdiff_t k = 0; k < n; k++)
+        fastgd_try(y, promised, x, g, step, fraction, lanes[k]);
 }
 
 /* d = x - clip(x - fraction * step * g, lower, upper); y = x - d; promised -= d * g. What goes as far as a bound ends
    on the bound itself, and bounds at infinity change no bit. */
-FASTGD_CLONES static void fastgd_try_step_inside(double *restrict y, double *restrict promised,
-                                                 const double *restrict x, const double *restrict g,
-                                                 const double *restrict step, const double *restrict fraction,
-                                                 const double *restrict lower, const double *restrict upper,
-                                                 ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++) {
-        double d = fraction[j] * (step[j] * g[j]);
-        double most = x[j] - lower[j], least = x[j] - upper[j];
-        y[j] = d >= most ? lower[j] : d <= least ? upper[j] : x[j] - d;
-        d = d >= most ? most : d <= least ? least : d;
-        promised[j] -= d * g[j];
-    }
+static inline void fastgd_try_inside(double *y, double *promised, const double *x, const double *g, const double *step,
+                                     const double *fraction, const double *lower, const double *upper, ptrdiff_t j) {
+    double d = fraction[j] * (step[j] * g[j]);
+    double most = x[j] - lower[j], least = x[j] - upper[j];
+    y[j] = d >= most ? lower[j] : d <= least ? upper[j] : x[j] - d;
+    d = d >= most ? most : d <= least ? least : d;
+    promised[j] -= d * g[j];
+}
+
+FASTGD_CLONES static void fastgd_try_steps_inside(double *restrict y, double *restrict promised,
+                                                  const double *restrict x, const double *restrict g,
+                                                  const double *restrict step, const double *restrict fraction,
+                                                  const double *restrict lower, const double *restrict upper,
+                                                  ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        fastgd_try_inside(y, promised, x, g, step, fraction, lower, upper, j);
+}
+
+static inline void fastgd_try_some_steps_inside(double *y, double *promised, const double *x, const double *g,
+                                                const double *step, const double *fraction, const double *lower,
+                                                const double *upper, const ptrdiff_t *lanes, ptrdiff_t n) {
+    for (ptrdiff_t k = 0; k < n; k++)
+        fastgd_try_inside(y, promised, x, g, step, fraction, lower, upper, lanes[k]);
 }
 #endif

@@ -126,7 +126,7 @@ cdef void test(Lanes lanes) noexcept nogil:
     """Ends the lanes that meet a criterion."""
     cdef Py_ssize_t k, lane, status, n = lanes.live
     cdef const Py_ssize_t *candidates = lanes.all_lanes
-    cdef bint any_small = measure_gradients(lanes), limits_may_be_met
+    cdef bint any_small = lanes.any_iterate and measure_gradients(lanes), limits_may_be_met
     lanes.rounds_left -= 1
     if lanes.rounds_left < 0:
         lanes.look_ahead()

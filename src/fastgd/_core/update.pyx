@@ -6,7 +6,7 @@ when that is there. Here are those whose step has a fixed form.
 from cython cimport final
 from libc.math cimport pow
 
-from .lanes cimport ITERATE, Lanes, nit_of
+from .lanes cimport ITERATE, Lanes, accept_all, ask_all, nit_of
 from .stopping cimport RUNNING
 
 cdef extern from "updates.h":
@@ -110,7 +110,7 @@ cdef class FixedForm(Rule):
     cdef void receive(self, Lanes lanes) noexcept nogil:
         cdef Py_ssize_t lane
         if not lanes.any_fault:
-            lanes.accept_all()
+            accept_all(lanes)
             return
         for lane in range(lanes.live):
             lanes.phase[lane] = ITERATE
@@ -122,7 +122,7 @@ cdef class FixedForm(Rule):
         self.prepare(lanes)
         for i in range(lanes.n_dim):
             self.step(lanes, i)
-        lanes.ask_all()
+        ask_all(lanes)
 
     cdef void prepare(self, Lanes lanes) noexcept nogil:
         """Sets the rows that have a number for every lane."""
