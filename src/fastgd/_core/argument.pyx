@@ -6,31 +6,8 @@ from cpython.object cimport PyObject
 
 import numpy as np
 
-cdef extern from *:
-    """
-    /* The head of NumPy's array object, as its ABI has had it since 1.7; see `heads_are_known`. */
-    typedef struct {
-        PyObject_HEAD
-        char *data; int nd; Py_ssize_t *dimensions; Py_ssize_t *strides; PyObject *base; PyObject *descr; int flags;
-    } fastgd_array;
-    #ifdef Py_GIL_DISABLED
-    #define FASTGD_COUNTS_ARE_EXACT 0
-    #else
-    #define FASTGD_COUNTS_ARE_EXACT 1
-    #endif
-    """
-    ctypedef struct fastgd_array:
-        char *data
-        int nd
-        Py_ssize_t *dimensions
-        Py_ssize_t *strides
-        PyObject *descr
-        int flags
-    bint FASTGD_COUNTS_ARE_EXACT
-
 cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(object items, Py_ssize_t i)
-    Py_ssize_t Py_REFCNT(PyObject *thing)
 
 
 cdef double *buffer_of(object array) except NULL:
@@ -49,7 +26,6 @@ cdef bint heads_are_known() except -1:
             and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8)
 
 
-# Without them no array is used twice.
 cdef bint HEADS_ARE_KNOWN = heads_are_known()
 
 
@@ -73,18 +49,6 @@ cdef void photograph(Header *header, PyObject *array) noexcept:
         header.strides[axis] = head.strides[axis]
 
 
-cdef bint has_changed(const Header *header) noexcept:
-    cdef fastgd_array *head = <fastgd_array *>header.array
-    cdef int axis
-    if (head.data != header.data or head.descr != header.descr or head.nd != header.n_axes
-            or head.flags != header.flags):
-        return True
-    for axis in range(min(head.nd, 2)):
-        if head.dimensions[axis] != header.shape[axis] or head.strides[axis] != header.strides[axis]:
-            return True
-    return False
-
-
 cdef tuple present(object array, bint rows, bint unpack):
     """The arguments under which a function sees an array of points."""
     if unpack:
@@ -104,23 +68,15 @@ cdef class Argument:
         if not writable:
             self.array.flags.writeable = False
         self.handed = (self.array,) if writable else present(self.array, rows, unpack)
+        if not HEADS_ARE_KNOWN:
+            return
         self.n_headers = len(self.handed) if self.handed[0] is self.array else len(self.handed) + 1
         self.headers = <Header *>PyMem_Malloc(self.n_headers * sizeof(Header))
         if self.headers == NULL:
             raise MemoryError
-        if HEADS_ARE_KNOWN:
-            photograph(&self.headers[0], <PyObject *>self.array)
-            for i in range(1, self.n_headers):
-                photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
+        photograph(&self.headers[0], <PyObject *>self.array)
+        for i in range(1, self.n_headers):
+            photograph(&self.headers[i], PyTuple_GET_ITEM(self.handed, i - 1))
 
     def __dealloc__(self):
         PyMem_Free(self.headers)
-
-    cdef bint is_untouched(self) noexcept:
-        cdef Py_ssize_t i
-        if not HEADS_ARE_KNOWN:
-            return False
-        for i in range(self.n_headers):
-            if Py_REFCNT(self.headers[i].array) != self.headers[i].references or has_changed(&self.headers[i]):
-                return False
-        return True

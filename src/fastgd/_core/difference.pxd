@@ -1,3 +1,4 @@
+from cython cimport final
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -19,6 +20,8 @@ cdef extern from "rows.h":
     bint fastgd_shift_rounded(double *out, const double *x, double factor, double x_scale, double sign,
                               Py_ssize_t n) noexcept nogil
     bint fastgd_shift(double *out, const double *x, double step, Py_ssize_t n) noexcept nogil
+    bint fastgd_pairs_rounded(double *above, double *below, const double *x, double factor, double x_scale,
+                              Py_ssize_t n) noexcept nogil
     bint fastgd_open_pair_rounded(double *x, double *middle, double *below, double factor, double x_scale,
                                   Py_ssize_t n) noexcept nogil
     bint fastgd_open_pair(double *x, double *middle, double *below, double step, Py_ssize_t n) noexcept nogil
@@ -62,19 +65,20 @@ cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_
     return (n_groups + n_calls - 1) // n_calls
 
 
+@final
 cdef class CentralDifference(Evaluator):
     cdef double step          # absolute, or 0 for steps relative to x
     cdef double x_scale
     cdef bint step_vanishes   # one of those that were fitted into bounds
     cdef double least_step(self) noexcept nogil
     cdef double relative_step(self) noexcept nogil
-    cdef int take_pairs(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+    cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
-    cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+    cdef int take_own_differences(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                   Py_ssize_t n) except -1 nogil
     cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef int take_some_again(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,

@@ -1,7 +1,7 @@
-from typing_extensions import disjoint_base
+from typing import final
 
 from .evaluation import Evaluator
 
-@disjoint_base
+@final
 class CentralDifference(Evaluator):
     def __init__(self, step: float = 0.0, x_scale: float = 1.0) -> None: ...

@@ -1,4 +1,5 @@
 """Gradients by central differences: steps and stencils."""
+from cython cimport final
 from libc.math cimport isfinite
 from libc.string cimport memcpy
 
@@ -15,6 +16,7 @@ from .evaluation cimport (
     repeat_first,
     side_by_side,
     take_values,
+    time_is_over,
 )
 from .lanes cimport Lanes, set_want
 from .objective cimport GRADIENT, VALUE, Block, Objective
@@ -30,6 +32,14 @@ cdef inline bint shift(CentralDifference self, double *row, const double *x, dou
     if self.step > 0.0:
         return fastgd_shift(row, x, sign * self.step, n)
     return fastgd_shift_rounded(row, x, RELATIVE_STEP, self.x_scale, sign, n)
+
+
+cdef inline bint shift_both(CentralDifference self, double *above, double *below, const double *x,
+                            Py_ssize_t n) noexcept nogil:
+    """Both points of the pairs at once."""
+    if self.step > 0.0:
+        return fastgd_shift(above, x, self.step, n) & fastgd_shift(below, x, -self.step, n)
+    return fastgd_pairs_rounded(above, below, x, RELATIVE_STEP, self.x_scale, n)
 
 
 cdef inline bint contract_side_by_side(CentralDifference self, double *g, const double *x, const double *first,
@@ -155,8 +165,7 @@ cdef bint set_pairs(CentralDifference self, Lanes lanes, const double *x, const 
             fastgd_add(second + at, x + at, lanes.second + at, length)
             moved = not self.step_vanishes
         else:
-            moved = shift(self, first + at, x + at, 1.0, length)
-            moved &= shift(self, second + at, x + at, -1.0, length)
+            moved = shift_both(self, first + at, second + at, x + at, length)
         if not moved:
             for j in range(at, at + length):
                 note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], first[j])
@@ -186,6 +195,7 @@ cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
     return lanes.n_dim * n if n == lanes.capacity and not lanes.bounded else n
 
 
+@final
 cdef class CentralDifference(Evaluator):
     """(f(x + h) - f(x - h)) / (2h) in every coordinate.
 
@@ -216,20 +226,18 @@ cdef class CentralDifference(Evaluator):
             for j in range(n):
                 lanes.value_lanes[n_values] = lane_of[j]
                 n_values += lanes.want[lane_of[j]] & VALUE
-        if 0 < n_values < n and self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
-            return 1
-        if objective.has_differences:
-            if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
+        if 0 < n_values < n:
+            if self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
                 return 1
-            return self.take_own_differences(lanes, objective, lane_of, n)
+            x = side_by_side(lanes, lane_of, n)  # other points were gathered
         if lanes.width == 1 and not may_be_asked(lanes, x, lane_of[0]):
             return 0
-        if objective.takes_points:
+        if objective.takes_points or objective.has_differences:
             if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
                 return 1
-            return self.take_pairs(lanes, objective, side_by_side(lanes, lane_of, n), lane_of, n)
-        # the values gathered other points; where x was gathered, it was overwritten
-        x = side_by_side(lanes, lane_of, n)
+            if objective.takes_points:
+                return self.take_pairs(lanes, objective, x, lane_of, n)
+            return self.take_own_differences(lanes, objective, x, lane_of, n)
         if groups_per_call(lanes.width, n, 2 * lanes.n_dim) == 1 and open_in_place(lanes, objective, x, lane_of, n):
             return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
@@ -255,7 +263,7 @@ cdef class CentralDifference(Evaluator):
                 for j in range(n):
                     fit_pair(self, lanes, at + j, x[at + j], lower[j], upper[j], lane_of[j])
 
-    cdef int take_pairs(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+    cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective of one point: every lane's point is gathered once."""
         cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
@@ -264,7 +272,7 @@ cdef class CentralDifference(Evaluator):
                 and not (may_be_asked(lanes, lanes.pair_first, lane_of[0])
                          and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
             return 0
-        block.x = lanes.block_x
+        block.x = x if lanes.capacity == 1 else lanes.block_x
         block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
         block.stride = lanes.capacity
         block.culprit = -1
@@ -272,10 +280,11 @@ cdef class CentralDifference(Evaluator):
         for j in range(n):
             lanes.block_lanes = lane_of + j
             lanes.block_problems[0] = lanes.problem[lane_of[j]]
-            for i in range(lanes.n_dim):
-                block.x[i] = x[i * lanes.capacity + j]
+            if lanes.capacity > 1:
+                for i in range(lanes.n_dim):
+                    block.x[i] = x[i * lanes.capacity + j]
             n_values = 0
-            if not self.time_is_over():
+            if not time_is_over(self):
                 n_values = objective.evaluate_pairs(block, lanes.pair_first + j, lanes.pair_second + j)
             if block.n_failed:
                 note_fault(lanes, lane_of[j], EXCEPTION)
@@ -359,17 +368,16 @@ cdef class CentralDifference(Evaluator):
         count(lanes, lane_of, n, n_groups, 1)
         return 0
 
-    cdef int take_own_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
+    cdef int take_own_differences(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                   Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective that takes the differences itself, in blocks made of the lanes' own rows.
 
         Where they are of no use, because a pair is one-sided or the difference is not finite, values are taken again.
         """
-        cdef double *x = side_by_side(lanes, lane_of, n)
         cdef double *out = lanes.g_y if x == lanes.y else lanes.block_g
         cdef Py_ssize_t i, j, at = 0, length = length_of_rows(lanes, n)
         cdef bint finite = True
-        if self.time_is_over():
+        if time_is_over(self):
             return 1
         self.set_steps(lanes, x, lane_of, n)
         if not open_in_place(lanes, objective, x, lane_of, n):

@@ -41,22 +41,39 @@ cdef inline void repeat_first(double *row, Py_ssize_t n, Py_ssize_t n_total) noe
         fastgd_fill(row + n, row[0], n_total - n)
 
 
+cdef double *gather_points(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+
+
+cdef inline double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """The trial points of n lanes as a matrix of n columns, behind which there are no other points: y itself where they
+    are all that live."""
+    return lanes.y if n == lanes.live else gather_points(lanes, lane_of, n)
+
+
+cdef inline void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
+                       Py_ssize_t n_gradients) noexcept nogil:
+    cdef Py_ssize_t j
+    if n == lanes.live:
+        lanes.nfev_of_all += n_values
+        lanes.njev_of_all += n_gradients
+        return
+    for j in range(n):
+        lanes.nfev[lane_of[j]] += n_values
+        lanes.njev[lane_of[j]] += n_gradients
+
+
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
                     Py_ssize_t n_copies) except -1 nogil
 cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil
 cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil
-cdef double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
 cdef bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept nogil
 cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
-cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
-                Py_ssize_t n_gradients) noexcept nogil
 
 
 cdef class Evaluator:
     cdef public double deadline  # no call to the objective begins after it,
     cdef bint is_closing         # but for the values at the answers, unless it is 0
-    cdef bint time_is_over(self) noexcept nogil
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil
     cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
@@ -66,3 +83,9 @@ cdef class Evaluator:
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil
     cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=*) except -1 nogil
+
+
+cdef inline bint time_is_over(Evaluator evaluator) noexcept nogil:
+    if evaluator.is_closing:
+        return evaluator.deadline == 0.0
+    return evaluator.deadline < INFINITY and fastgd_seconds() > evaluator.deadline

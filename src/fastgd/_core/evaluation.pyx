@@ -1,4 +1,5 @@
 """Blocks: how what the lanes want becomes calls to the objective, and the answers theirs."""
+from cython cimport final
 from libc.math cimport INFINITY, isfinite
 from libc.string cimport memcpy, memset
 
@@ -50,7 +51,7 @@ cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ss
     one. Columns behind the n repeat the first."""
     cdef Block *block = &lanes.block
     cdef Py_ssize_t i
-    if objective.owns_points or lanes.width == 1:
+    if objective.owns_points:
         return False
     lanes.block_lanes = lane_of
     lanes.n_block_lanes = lanes.n_block_columns = block.n_points = n
@@ -96,12 +97,9 @@ cdef void pad(Lanes lanes, Py_ssize_t n_used) noexcept nogil:
         repeat_first(row, lanes.n_block_columns, block.n_points)
 
 
-cdef double *side_by_side(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """The trial points of n lanes as a matrix of n columns, behind which there are no other points: y itself where they
-    are all that live."""
+cdef double *gather_points(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    """`side_by_side` for some of the lanes."""
     cdef Py_ssize_t i, j
-    if n == lanes.live:
-        return lanes.y
     for i in range(lanes.n_dim):
         for j in range(n):
             lanes.base[i * lanes.capacity + j] = lanes.y[i * lanes.capacity + lane_of[j]]
@@ -144,24 +142,13 @@ cdef void take_gradients(Lanes lanes, const double *slopes, const Py_ssize_t *la
                 note_unwritten(lanes, lane_of[j], row[j])
 
 
-cdef void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,
-                Py_ssize_t n_gradients) noexcept nogil:
-    cdef Py_ssize_t j
-    if n == lanes.live:
-        lanes.nfev_of_all += n_values
-        lanes.njev_of_all += n_gradients
-        return
-    for j in range(n):
-        lanes.nfev[lane_of[j]] += n_values
-        lanes.njev[lane_of[j]] += n_gradients
-
-
 cdef class Evaluator:
     """Evaluates lanes; a subclass says how to get gradients from values."""
 
     def __cinit__(self):
         self.deadline = INFINITY
 
+    @final
     cdef int evaluate(self, Lanes lanes, Objective objective) except -1 nogil:
         """Evaluates what lanes want at their y into f_y and g_y; 1 if the time ran out before that.
 
@@ -195,6 +182,7 @@ cdef class Evaluator:
                 raise RuntimeError("the compiled function returned 0 but left an output unwritten")
         return late
 
+    @final
     cdef int evaluate_as_wanted(self, Lanes lanes, Objective objective) except -1 nogil:
         """Gradients of the objective's own: a call for lanes that want the value, too, and one for the others."""
         cdef Py_ssize_t want, lane, n
@@ -207,6 +195,7 @@ cdef class Evaluator:
                 return 1
         return 0
 
+    @final
     cdef int evaluate_lanes(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                             Py_ssize_t want) except -1 nogil:
         if want == VALUE or objective.has_gradient:
@@ -219,17 +208,13 @@ cdef class Evaluator:
         with gil:
             raise NotImplementedError("a subclass of Evaluator overrides take_differences")
 
-    cdef bint time_is_over(self) noexcept nogil:
-        if self.is_closing:
-            return self.deadline == 0.0
-        return self.deadline < INFINITY and fastgd_seconds() > self.deadline
-
+    @final
     cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=NULL) except -1 nogil:
         """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
         cdef Block *block = &lanes.block
         cdef Py_ssize_t column
         cdef int supplied
-        if self.time_is_over():
+        if time_is_over(self):
             return 0
         block.deadline = &self.deadline
         supplied = objective.evaluate(block, want, lanes.block_f, slopes)
@@ -241,6 +226,7 @@ cdef class Evaluator:
             block.n_failed = 0
         return supplied
 
+    @final
     cdef int evaluate_points(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of, Py_ssize_t n,
                              int want) except -1 nogil:
         """Values, or the objective's own gradients, at the trial points of n lanes; 1 if the time ran out."""

@@ -2,7 +2,7 @@ from cpython.object cimport PyObject
 from cython cimport final
 from libc.math cimport NAN
 
-from .argument cimport Argument
+from .argument cimport Argument, Header
 from .objective cimport GRADIENT, VALUE, Block, Objective
 
 
@@ -36,11 +36,16 @@ cdef inline void fill_nan(const Block *block, Py_ssize_t column, int want, doubl
 @final
 cdef class Pointwise(PythonObjective):
     cdef PyObject **stack        # one free slot, then the arguments of a vectorcall
-    cdef Py_ssize_t n_arguments
+    cdef size_t n_arguments      # as a vectorcall gets it
+    cdef Py_ssize_t first_batch_argument  # its place in the stack
+    cdef double *point           # the memory of the argument,
+    cdef const Header *header    # and what it looked like, or NULL if it is not to be used again
     cdef list batch_slices
     cdef Py_ssize_t problem
     cdef Py_ssize_t reached      # which of the points of its pairs is evaluated; or what has been asked of functions
     cdef int select_problem(self, Py_ssize_t problem) except -1
-    cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate)
+    cdef int renew_argument(self) except -1
+    cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate)
+    cdef object call(self, object function, const double *x)
     cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1

@@ -5,7 +5,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY
 from libc.string cimport memset
 
-from .argument cimport Argument
+from .argument cimport Argument, has_changed
 from .objective cimport GRADIENT, VALUE
 from .returned cimport convert_value, copy_gradients, split_pair
 
@@ -16,7 +16,9 @@ cdef extern from "clock.h":
 
 cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    ctypedef object (*vectorcallfunc)(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
     object PyObject_Vectorcall(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
+    vectorcallfunc PyVectorcall_Function(object function)
     PyObject *PyFloat_FromDouble(double value)
     void Py_XDECREF(PyObject *thing)
 
@@ -57,20 +59,43 @@ cdef class PythonObjective(Objective):
         self.rows = rows
 
 
+cdef inline vectorcallfunc way_to_call(object function) noexcept:
+    """What PyObject_Vectorcall would call, for functions that are called many times; or that itself."""
+    cdef vectorcallfunc direct = PyVectorcall_Function(function)
+    return PyObject_Vectorcall if direct == NULL else direct
+
+
+cdef inline object call_moved(Pointwise self, vectorcallfunc way, object function, const double *x, Py_ssize_t moved,
+                              double coordinate):
+    """The function at x, but for the coordinate `moved` (-1: none)."""
+    cdef Py_ssize_t i
+    if self.unpack:
+        return self.call_unpacked(function, x, moved, coordinate)
+    if self.header == NULL or has_changed(self.header):
+        self.renew_argument()
+    for i in range(self.n_dim):
+        self.point[i] = x[i]
+    if moved >= 0:
+        self.point[moved] = coordinate
+    return way(function, self.stack + 1, self.n_arguments, NULL)
+
+
 @final
 cdef class Pointwise(PythonObjective):
     """A Python function of one point: `f(x)`, or `f(*x)` with Python floats when `unpack` is set."""
 
     def __cinit__(self):
-        cdef Py_ssize_t i, n_leading = self.n_dim if self.unpack else 1
+        cdef Py_ssize_t i, n_slots, n_leading = self.n_dim if self.unpack else 1
         self.width = 1
         self.takes_points = True
         self.problem = -1
-        self.n_arguments = n_leading + len(self.args) + len(self.batch_args)
-        self.stack = <PyObject **>PyMem_Malloc((self.n_arguments + 1) * sizeof(PyObject *))
+        self.first_batch_argument = 1 + n_leading + len(self.args)
+        n_slots = self.first_batch_argument + len(self.batch_args)
+        self.n_arguments = <size_t>(n_slots - 1) | PY_VECTORCALL_ARGUMENTS_OFFSET
+        self.stack = <PyObject **>PyMem_Malloc(n_slots * sizeof(PyObject *))
         if self.stack == NULL:
             raise MemoryError
-        memset(self.stack, 0, (self.n_arguments + 1) * sizeof(PyObject *))
+        memset(self.stack, 0, n_slots * sizeof(PyObject *))
         for i in range(len(self.args)):
             self.stack[1 + n_leading + i] = <PyObject *>self.args[i]
 
@@ -78,33 +103,32 @@ cdef class Pointwise(PythonObjective):
         PyMem_Free(self.stack)
 
     cdef int select_problem(self, Py_ssize_t problem) except -1:
-        cdef Py_ssize_t i, first = 1 + self.n_arguments - len(self.batch_args)
+        cdef Py_ssize_t i
         if problem == self.problem:
             return 0
         self.batch_slices = [values[problem] for values in self.batch_args]
         for i in range(len(self.batch_args)):
-            self.stack[first + i] = <PyObject *>self.batch_slices[i]
+            self.stack[self.first_batch_argument + i] = <PyObject *>self.batch_slices[i]
         self.problem = problem
         return 0
 
-    cdef object call(self, object function, const double *x, Py_ssize_t moved, double coordinate):
-        """The function at x, but for the coordinate `moved` (-1: none)."""
+    cdef int renew_argument(self) except -1:
+        self.argument = Argument((self.n_dim,), True)
+        self.stack[1] = <PyObject *>self.argument.array
+        self.point = self.argument.data
+        self.header = self.argument.headers
+        return 0
+
+    cdef object call(self, object function, const double *x):
+        return call_moved(self, PyObject_Vectorcall, function, x, -1, 0.0)
+
+    cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate):
         cdef Py_ssize_t i
         cdef PyObject **arguments = self.stack + 1
-        cdef size_t n_arguments = <size_t>self.n_arguments | PY_VECTORCALL_ARGUMENTS_OFFSET
-        if not self.unpack:
-            if self.argument is None or not self.argument.is_untouched():
-                self.argument = Argument((self.n_dim,), True)
-                arguments[0] = <PyObject *>self.argument.array
-            for i in range(self.n_dim):
-                self.argument.data[i] = x[i]
-            if moved >= 0:
-                self.argument.data[moved] = coordinate
-            return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
         for i in range(self.n_dim):
             arguments[i] = PyFloat_FromDouble(coordinate if i == moved else x[i])
         try:
-            return PyObject_Vectorcall(function, arguments, n_arguments, NULL)
+            return PyObject_Vectorcall(function, arguments, self.n_arguments, NULL)
         finally:
             for i in range(self.n_dim):
                 Py_XDECREF(arguments[i])
@@ -114,16 +138,16 @@ cdef class Pointwise(PythonObjective):
             self.select_problem(block.problems[0])
         self.reached = VALUE | GRADIENT
         if self.jac is True:
-            value, gradient = split_pair(self.call(self.fun, block.x, -1, 0.0))
+            value, gradient = split_pair(self.call(self.fun, block.x))
             f[0] = self.sign * as_value(value)
             copy_gradients(gradient, self.sign, False, g, block)
             return VALUE | GRADIENT
         self.reached = VALUE
         if want & VALUE:
-            f[0] = self.sign * as_value(self.call(self.fun, block.x, -1, 0.0))
+            f[0] = self.sign * as_value(self.call(self.fun, block.x))
         self.reached = want
         if want & GRADIENT:
-            copy_gradients(self.call(self.jac, block.x, -1, 0.0), self.sign, False, g, block)
+            copy_gradients(self.call(self.jac, block.x), self.sign, False, g, block)
         return want
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
@@ -136,6 +160,7 @@ cdef class Pointwise(PythonObjective):
         """`evaluate_pairs` from the point number `reached` on, up to an exception."""
         cdef Py_ssize_t i, point
         cdef double *place
+        cdef vectorcallfunc way = way_to_call(self.fun)
         if self.batch_args:
             self.select_problem(block.problems[0])
         for point in range(self.reached, 2 * self.n_dim):
@@ -144,7 +169,7 @@ cdef class Pointwise(PythonObjective):
             self.reached = point
             i = point >> 1
             place = (second if point & 1 else first) + i * block.stride
-            place[0] = self.sign * as_value(self.call(self.fun, block.x, i, place[0]))
+            place[0] = self.sign * as_value(call_moved(self, way, self.fun, block.x, i, place[0]))
         return 2 * self.n_dim
 
     cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:

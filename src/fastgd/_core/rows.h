@@ -286,7 +286,21 @@ FASTGD_CLONES static int fastgd_shift(double *restrict out, const double *restri
     return !stays;
 }
 
-/* Both points of a pair in one pass, in place: middle = x; below = x - rounded_step(x); x = x + rounded_step(x).
+/* Both points of a pair in one pass: above = x + rounded_step(x); below = x - rounded_step(x). Returns whether all are
+   finite. */
+FASTGD_CLONES static int fastgd_pairs_rounded(double *restrict above, double *restrict below, const double *restrict x,
+                                              double factor, double x_scale, ptrdiff_t n) {
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(fabs(x[j]) + step);
+        above[j] = x[j] + step;
+        below[j] = x[j] - step;
+    }
+    return !(nonfinite >> 63);
+}
+
+/* The same in place: middle = x; below = x - rounded_step(x); x = x + rounded_step(x).
    Returns whether all are finite. */
 FASTGD_CLONES static int fastgd_open_pair_rounded(double *restrict x, double *restrict middle, double *restrict below,
                                                   double factor, double x_scale, ptrdiff_t n) {

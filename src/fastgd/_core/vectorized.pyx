@@ -3,7 +3,7 @@ from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memcmp, memcpy
 
-from .argument cimport Argument, present
+from .argument cimport Argument, is_untouched, present
 from .objective cimport ALIASING, GRADIENT, VALUE
 from .python_objective cimport Evaluation, PythonObjective, fill_nan
 from .returned cimport copy_gradients, copy_values, split_pair
@@ -66,7 +66,7 @@ cdef class Vectorized(PythonObjective):
         block.stride = block.n_points
         with gil:
             if (self.argument is None or self.argument.array.shape[1] != block.n_points
-                    or not self.argument.is_untouched()):
+                    or not is_untouched(self.argument)):
                 self.argument = Argument((block.n_dim, block.n_points), False, self.rows, self.unpack)
             block.x = self.argument.data
         return 0
@@ -98,7 +98,7 @@ cdef class Vectorized(PythonObjective):
         cdef object copy = None
         cdef tuple points
         if self.trusted & which:
-            if not self.argument.is_untouched():
+            if not is_untouched(self.argument):
                 self.move_points(block)  # the call before has left its mark, perhaps another shape
             points = self.argument.handed
         else:
@@ -150,7 +150,7 @@ cdef class Vectorized(PythonObjective):
         if self.has_written(block):
             raise RuntimeError("the function has written into its argument, which is read-only: it must copy it first")
         want = self.read(returned, block, want, f, g)
-        if self.trusted and not self.argument.is_untouched():
+        if self.trusted and not is_untouched(self.argument):
             self.move_points(block)
         return want
 
