@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd import Status, functions, methods, minimize, schedules
 from fastgd.noise import GaussianNoise
 
@@ -191,3 +192,32 @@ def test_any_number_of_lanes(options, bounded):
         some = minimize(functions.sum_squares.compiled, x0[:n], **options)
         for name in ("x", "jac", "fun", "nit", "nfev", "njev", "status"):
             assert np.array_equal(some[name], whole[name][:n])
+
+
+@pytest.mark.parametrize(("n", "widths"), [(20, {24}), (23, {24}), (28, {16})])
+def test_batches_fill_the_lanes(n, widths):
+    """16 lanes are right for this many coordinates. A few more problems come into more lanes, instead of waiting."""
+    seen = set()
+
+    def fun(x):
+        seen.add(x.shape[1])
+        return np.sum(x[:3]**2, axis=0)
+
+    x0 = np.zeros((n, 1 << 14))
+    x0[:, 0] = 1.0 + np.arange(n)
+    result = minimize(fun, x0, vectorized=True, jac=lambda x: 2.0 * x * (np.arange(len(x)) < 3)[:, None],
+                      learning_rate=0.1, gtol=0.0, maxiter=2)
+    assert seen == widths
+    assert np.all(result.nit == 2)
+
+
+@pytest.mark.parametrize("jac", ["3-point", "exact"])
+def test_zeros_on_a_bound_have_its_sign(jac):
+    """Whatever the problems beside them do meanwhile."""
+    pytest.importorskip("numba")
+    x0 = np.linspace(1.0, 6.0, 400)[:, None]
+    x0[200:] = -0.0
+    fun = fastgd.jit(lambda x: (x[0]**2 + 1.0)**0.25 + 2.0 * x[0])
+    result = minimize(fun, x0, bounds=(0.0, 6.0), jac=jac, maxiter=10)
+    assert not np.signbit(result.x[200:]).any()
+    assert not np.signbit(minimize(fun, x0[-1], bounds=(0.0, 6.0), jac=jac, maxiter=10).x).any()

@@ -15,7 +15,7 @@ cdef extern from "Python.h":
 
 import numpy as np
 
-# How often a run looks whether Ctrl-C was pressed; within Python code Python does.
+# How often a run looks whether Ctrl-C was pressed; functions written in Python are interrupted by Python itself.
 cdef double SECONDS_BETWEEN_SIGNALS = 0.05
 # How often it looks at the clock for that: the clock takes as long as an iteration of a few lanes.
 cdef double SECONDS_BETWEEN_LOOKS = 1e-4
@@ -73,8 +73,10 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
 
 
 cdef Py_ssize_t lanes_for(Objective objective, Py_ssize_t n_problems) noexcept nogil:
-    """About as many as the objective likes points: problems of the same length leave none of them empty at the end."""
-    cdef Py_ssize_t n_rounds = max(1, (2 * n_problems + objective.width) // (2 * objective.width))
+    """About as many as the objective likes points: so many that problems which take equally many iterations leave few
+    of them empty at the end."""
+    cdef Py_ssize_t width = max(objective.width, 1)
+    cdef Py_ssize_t n_rounds = max(1, (2 * n_problems + width) // (2 * width))
     return (n_problems + n_rounds - 1) // n_rounds
 
 

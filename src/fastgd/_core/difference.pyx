@@ -265,7 +265,7 @@ cdef class CentralDifference(Evaluator):
 
     cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
-        """`evaluate_stencil` for an objective of one point: every lane's point is gathered once."""
+        """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
         cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
         cdef Block *block = &lanes.block
         if (not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1

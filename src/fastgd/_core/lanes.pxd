@@ -74,7 +74,7 @@ cdef class Lanes:
     cdef bint any_fault             # in the last evaluation
     cdef Py_ssize_t unwritten       # the lane of an output that a compiled function left unwritten, or -1
     cdef bint any_again             # some phase may be AGAIN
-    cdef bint any_iterate           # some phase is ITERATE
+    cdef bint any_iterate           # some phase was ITERATE after the last evaluation
     cdef bint gradients_wait        # those wanted were not taken, because other lanes wanted values
     cdef bint gradients_came        # with the values, from an objective that supplies both at once
     cdef Py_ssize_t n_finished      # the entries of `finished`, in no order
@@ -129,7 +129,7 @@ cdef class Lanes:
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
     cdef double *middle             # (capacity,) a coordinate while its row of the block is at other points
-    cdef double *norm               # (capacity,) max |projected gradient|
+    cdef double *norm               # (capacity,) max |projected gradient|, in rounds with an iterate
     cdef Py_ssize_t *all_lanes      # 0, 1, 2, ...
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *value_lanes

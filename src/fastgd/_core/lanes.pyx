@@ -208,12 +208,17 @@ cdef class Lanes:
         return finite
 
     cdef void place_bounds(self, Py_ssize_t lane, const double[:, :] lower, const double[:, :] upper) noexcept nogil:
-        """The bounds of the problem in a lane."""
+        """The bounds of the problem in a lane. A point on one of them is the bound itself, to the sign of a zero, as it
+        is after a step."""
         cdef Py_ssize_t i, at, problem = self.problem[lane]
         for i in range(self.n_dim):
             at = i * self.capacity + lane
             self.lower[at] = lower[problem, i]
             self.upper[at] = upper[problem, i]
+            if self.y[at] == self.upper[at]:
+                self.y[at] = self.upper[at]
+            if self.y[at] == self.lower[at]:
+                self.y[at] = self.lower[at]
 
     cdef void set_options(self, Py_ssize_t lane, Source source, Py_ssize_t problem) noexcept nogil:
         """The numbers that a user gives for each problem or for all."""
@@ -234,11 +239,11 @@ cdef class Lanes:
         cdef double *g = self.g + lane
         cdef const double *y = self.y + lane
         source.next += 1
+        if self.bounded:
+            self.place_bounds(lane, source.lower, source.upper)
         for i in range(self.n_dim):
             x[i * capacity] = y[i * capacity]
             g[i * capacity] = 0.0
-        if self.bounded:
-            self.place_bounds(lane, source.lower, source.upper)
         self.f[lane] = NAN
         self.best_f[lane] = INFINITY
         if not source.has_common_options:  # else they are in all lanes from the beginning

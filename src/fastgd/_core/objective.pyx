@@ -33,7 +33,7 @@ cdef class Objective:
     has_differences : bool, default False
         Whether differences come from `evaluate_differences`, without values.
     width : int, default 64
-        How many points it likes to get in one call.
+        About how many points it likes to get in one call: it may get up to twice as many, and those that fill up.
     """
 
     def __cinit__(self):  # which ignores the arguments of subclasses

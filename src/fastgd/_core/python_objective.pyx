@@ -16,9 +16,7 @@ cdef extern from "clock.h":
 
 cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
-    ctypedef object (*vectorcallfunc)(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
     object PyObject_Vectorcall(object function, PyObject **arguments, size_t n_arguments, PyObject *names)
-    vectorcallfunc PyVectorcall_Function(object function)
     PyObject *PyFloat_FromDouble(double value)
     void Py_XDECREF(PyObject *thing)
 
@@ -59,14 +57,7 @@ cdef class PythonObjective(Objective):
         self.rows = rows
 
 
-cdef inline vectorcallfunc way_to_call(object function) noexcept:
-    """What PyObject_Vectorcall would call, for functions that are called many times; or that itself."""
-    cdef vectorcallfunc direct = PyVectorcall_Function(function)
-    return PyObject_Vectorcall if direct == NULL else direct
-
-
-cdef inline object call_moved(Pointwise self, vectorcallfunc way, object function, const double *x, Py_ssize_t moved,
-                              double coordinate):
+cdef inline object call_moved(Pointwise self, object function, const double *x, Py_ssize_t moved, double coordinate):
     """The function at x, but for the coordinate `moved` (-1: none)."""
     cdef Py_ssize_t i
     if self.unpack:
@@ -77,7 +68,7 @@ cdef inline object call_moved(Pointwise self, vectorcallfunc way, object functio
         self.point[i] = x[i]
     if moved >= 0:
         self.point[moved] = coordinate
-    return way(function, self.stack + 1, self.n_arguments, NULL)
+    return PyObject_Vectorcall(function, self.stack + 1, self.n_arguments, NULL)
 
 
 @final
@@ -120,7 +111,7 @@ cdef class Pointwise(PythonObjective):
         return 0
 
     cdef object call(self, object function, const double *x):
-        return call_moved(self, PyObject_Vectorcall, function, x, -1, 0.0)
+        return call_moved(self, function, x, -1, 0.0)
 
     cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate):
         cdef Py_ssize_t i
@@ -160,7 +151,6 @@ cdef class Pointwise(PythonObjective):
         """`evaluate_pairs` from the point number `reached` on, up to an exception."""
         cdef Py_ssize_t i, point
         cdef double *place
-        cdef vectorcallfunc way = way_to_call(self.fun)
         if self.batch_args:
             self.select_problem(block.problems[0])
         for point in range(self.reached, 2 * self.n_dim):
@@ -169,7 +159,7 @@ cdef class Pointwise(PythonObjective):
             self.reached = point
             i = point >> 1
             place = (second if point & 1 else first) + i * block.stride
-            place[0] = self.sign * as_value(call_moved(self, way, self.fun, block.x, i, place[0]))
+            place[0] = self.sign * as_value(call_moved(self, self.fun, block.x, i, place[0]))
         return 2 * self.n_dim
 
     cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:

@@ -111,7 +111,8 @@ cdef Py_ssize_t decide(Lanes lanes, Py_ssize_t lane) noexcept nogil:
 
 
 cdef inline bint may_end(Lanes lanes, Py_ssize_t lane) noexcept nogil:
-    """The common case of `decide`, for lanes that have no tolerance but gtol."""
+    """The common case of `decide`, for lanes that have no tolerance but gtol; and whether to look at one that is not at
+    an iterate, whose norm may be of any other round."""
     return (lanes.norm[lane] <= lanes.gtol[lane] or nit_of(lanes, lane) >= lanes.maxiter[lane]
             or nfev_of(lanes, lane) + lanes.cost > lanes.maxfev[lane])
 

@@ -15,7 +15,7 @@ cdef extern from "clock.h":
 
 # NumPy objectives run fastest on blocks of about this size: smaller ones pay NumPy's overhead per call, and larger ones
 # leave the caches, with the function's temporary arrays (`best_width` in bench/overhead.py). With few columns the
-# overhead weighs more: there blocks are up to twice as large.
+# overhead weighs more: there blocks are about twice as large.
 cdef Py_ssize_t BLOCK_BYTES = 1 << 20
 cdef Py_ssize_t FEW_COLUMNS = 1280
 # glibc gives every array above a threshold pages of its own, and takes them back when it is freed, which can cost
