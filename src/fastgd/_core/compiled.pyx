@@ -11,8 +11,8 @@ from .objective cimport GRADIENT, VALUE
 cdef extern from "rows.h":
     void fastgd_mark_unwritten(double *row, Py_ssize_t n) noexcept nogil
 
-# Lanes, and points in a call. Fewer pay more for the calls, more of them leave the first cache; with a power of two the
-# rows of different arrays would get into each other's way in it.
+# About as many lanes, and points in a call. Fewer pay more for the calls, more of them leave the first cache; with a
+# power of two the rows of different arrays would get into each other's way in it.
 cdef Py_ssize_t WIDTH = 96
 # Rows end where no vector register is filled in part, so that a value never depends on its neighbours.
 cdef Py_ssize_t WIDTH_STEP = 8
