@@ -1,4 +1,4 @@
-from cython cimport final
+from cython cimport final, unlikely
 from cpython.object cimport PyObject
 
 
@@ -47,11 +47,11 @@ cdef inline bint has_changed(const Header *header) noexcept:
     cdef Py_ssize_t changes = (
         (Py_REFCNT(header.array) ^ header.references) | (<Py_ssize_t>head.data ^ <Py_ssize_t>header.data)
         | (<Py_ssize_t>head.descr ^ <Py_ssize_t>header.descr) | (head.nd ^ header.n_axes) | (head.flags ^ header.flags))
-    if changes:
+    if unlikely(changes):
         return True
     if header.n_axes > 0:
         changes = (head.dimensions[0] ^ header.shape[0]) | (head.strides[0] ^ header.strides[0])
-    if header.n_axes > 1:
+    if unlikely(header.n_axes > 1):
         changes |= (head.dimensions[1] ^ header.shape[1]) | (head.strides[1] ^ header.strides[1])
     return changes != 0
 

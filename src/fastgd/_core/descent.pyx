@@ -1,4 +1,5 @@
 """The loop: the only caller of the rooms beside it."""
+from cython cimport unlikely
 from libc.math cimport INFINITY, NAN, isnan
 
 from .argument cimport memory_of
@@ -104,10 +105,10 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
             lanes.set_options(lane, source, 0)
     turn_over(lanes, rule, source, sink)
     while lanes.live:
-        if is_time_for_signals(&watch):
+        if unlikely(is_time_for_signals(&watch)):
             with gil:
                 PyErr_CheckSignals()
-        if difference.evaluate(lanes, objective):
+        if unlikely(difference.evaluate(lanes, objective)):
             give_up(lanes, sink)
             break
         rule.receive(lanes)
@@ -126,7 +127,7 @@ cdef int descend(Lanes lanes, Objective objective, CentralDifference difference,
         rule.propose(lanes)
         if lanes.bounded:
             lanes.project()
-        if lanes.n_finished:
+        if unlikely(lanes.n_finished):
             turn_over(lanes, rule, source, sink)
     if difference.deadline > 0.0:  # else nobody wants the answers any more
         evaluate_missing(lanes, objective, difference, source, sink)

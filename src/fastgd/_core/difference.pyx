@@ -1,5 +1,5 @@
 """Gradients by central differences: steps and stencils."""
-from cython cimport final
+from cython cimport final, likely, unlikely
 from libc.math cimport isfinite
 from libc.string cimport memcpy
 
@@ -71,7 +71,7 @@ cdef void contract(CentralDifference self, Lanes lanes, Py_ssize_t at, const dou
             g[lane_of[j]] = lanes.row[j]
     if lanes.bounded and not fastgd_all_central(lanes.h + at, lanes.second + at, n):
         finite &= contract_one_sided(lanes, at, first, second, lane_of, n)
-    if not finite:
+    if unlikely(not finite):
         for j in range(length):
             lane = lane_of[j % lanes.capacity]
             if not isfinite(g[j - j % lanes.capacity + lane]):
@@ -114,7 +114,7 @@ cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, P
         moved = not self.step_vanishes
     else:
         moved = shift(self, row, x, -1.0 if point & 1 else 1.0, n)
-    if not moved:
+    if unlikely(not moved):
         for j in range(n):
             note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[j], row[j])
 
@@ -132,7 +132,7 @@ cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_
         moved = fastgd_open_pair(row, lanes.middle, lanes.row, self.step, n)
     else:
         moved = fastgd_open_pair_rounded(row, lanes.middle, lanes.row, RELATIVE_STEP, self.x_scale, n)
-    if not moved:
+    if unlikely(not moved):
         for j in range(n):
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], row[j])
             note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
@@ -166,7 +166,7 @@ cdef bint set_pairs(CentralDifference self, Lanes lanes, const double *x, const 
             moved = not self.step_vanishes
         else:
             moved = shift_both(self, first + at, second + at, x + at, length)
-        if not moved:
+        if unlikely(not moved):
             for j in range(at, at + length):
                 note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], first[j])
                 note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], second[j])
@@ -230,7 +230,7 @@ cdef class CentralDifference(Evaluator):
             if self.evaluate_points(lanes, objective, lanes.value_lanes, n_values, VALUE):
                 return 1
             x = side_by_side(lanes, lane_of, n)  # other points were gathered
-        if lanes.width == 1 and not may_be_asked(lanes, x, lane_of[0]):
+        if unlikely(lanes.width == 1 and not may_be_asked(lanes, x, lane_of[0])):
             return 0
         if objective.takes_points or objective.has_differences:
             if n_values == n and self.evaluate_points(lanes, objective, lane_of, n, VALUE):
@@ -268,7 +268,7 @@ cdef class CentralDifference(Evaluator):
         """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
         cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
         cdef Block *block = &lanes.block
-        if (not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1
+        if unlikely(not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1
                 and not (may_be_asked(lanes, lanes.pair_first, lane_of[0])
                          and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
             return 0
@@ -284,13 +284,13 @@ cdef class CentralDifference(Evaluator):
                 for i in range(lanes.n_dim):
                     block.x[i] = x[i * lanes.capacity + j]
             n_values = 0
-            if not time_is_over(self):
+            if likely(not time_is_over(self)):
                 n_values = objective.evaluate_pairs(block, lanes.pair_first + j, lanes.pair_second + j)
-            if block.n_failed:
+            if unlikely(block.n_failed):
                 note_fault(lanes, lane_of[j], EXCEPTION)
                 block.failed[0] = False
                 block.n_failed = 0
-            if n_values < 2 * lanes.n_dim:
+            if unlikely(n_values < 2 * lanes.n_dim):
                 count(lanes, lane_of, j, 2 * lanes.n_dim, 0)
                 count(lanes, lane_of + j, 1, n_values, 0)
                 return 1
@@ -431,7 +431,7 @@ cdef class CentralDifference(Evaluator):
                 moved = fastgd_steps(lanes.h + at, x + at, self.step, length)
             else:
                 moved = fastgd_rounded_steps(lanes.h + at, x + at, RELATIVE_STEP, self.x_scale, length)
-            if not moved:
+            if unlikely(not moved):
                 for j in range(at, at + length):
                     note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + lanes.h[j])
                     note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + (

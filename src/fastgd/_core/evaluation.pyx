@@ -1,5 +1,5 @@
 """Blocks: how what the lanes want becomes calls to the objective, and the answers theirs."""
-from cython cimport final
+from cython cimport final, unlikely
 from libc.math cimport INFINITY, isfinite
 from libc.string cimport memcpy, memset
 
@@ -110,7 +110,7 @@ cdef bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept n
     """A function of one point that raises at inf must not be asked there: notes the fault where x is not finite."""
     cdef Py_ssize_t i
     for i in range(lanes.n_dim):
-        if not isfinite(x[i]):
+        if unlikely(not isfinite(x[i])):
             note_fault(lanes, lane, NONFINITE)
             return False
     return True
@@ -157,7 +157,7 @@ cdef class Evaluator:
         """
         cdef Py_ssize_t lane, n = 0
         cdef int late
-        if lanes.any_fault:
+        if unlikely(lanes.any_fault):
             for lane in range(lanes.live):
                 lanes.fault[lane] = RUNNING
             lanes.any_fault = False
@@ -177,7 +177,7 @@ cdef class Evaluator:
                 late = self.evaluate_as_wanted(lanes, objective)
             else:
                 late = self.take_differences(lanes, objective, lanes.all_lanes, lanes.live)
-        if lanes.unwritten >= 0:
+        if unlikely(lanes.unwritten >= 0):
             with gil:
                 raise RuntimeError("the compiled function returned 0 but left an output unwritten")
         return late
@@ -234,7 +234,7 @@ cdef class Evaluator:
         cdef double *x
         cdef double *slopes = lanes.block_g
         cdef int supplied
-        if lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0]):
+        if unlikely(lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0])):
             return 0
         x = side_by_side(lanes, lane_of, n)
         if not open_in_place(lanes, objective, x, lane_of, n):

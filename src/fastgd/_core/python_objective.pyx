@@ -1,5 +1,5 @@
 """Objectives that are Python functions; those of one point."""
-from cython cimport final
+from cython cimport final, likely, unlikely
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_Check
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.math cimport INFINITY
@@ -26,7 +26,7 @@ cdef object FLOAT64 = np.float64
 
 cdef inline double as_value(object result) except? -1.0:
     """The user's value of one point."""
-    if type(result) is FLOAT64 or PyFloat_Check(result):
+    if likely(type(result) is FLOAT64 or PyFloat_Check(result)):
         return PyFloat_AS_DOUBLE(result)
     return convert_value(result)
 
@@ -60,9 +60,9 @@ cdef class PythonObjective(Objective):
 cdef inline object call_moved(Pointwise self, object function, const double *x, Py_ssize_t moved, double coordinate):
     """The function at x, but for the coordinate `moved` (-1: none)."""
     cdef Py_ssize_t i
-    if self.unpack:
+    if unlikely(self.unpack):
         return self.call_unpacked(function, x, moved, coordinate)
-    if self.header == NULL or has_changed(self.header):
+    if unlikely(self.header == NULL or has_changed(self.header)):
         self.renew_argument()
     for i in range(self.n_dim):
         self.point[i] = x[i]
@@ -154,7 +154,7 @@ cdef class Pointwise(PythonObjective):
         if self.batch_args:
             self.select_problem(block.problems[0])
         for point in range(self.reached, 2 * self.n_dim):
-            if block.deadline[0] < INFINITY and fastgd_seconds() > block.deadline[0]:
+            if unlikely(block.deadline[0] < INFINITY and fastgd_seconds() > block.deadline[0]):
                 return point
             self.reached = point
             i = point >> 1
@@ -167,7 +167,7 @@ cdef class Pointwise(PythonObjective):
         self.reached = 0
         while True:
             n_evaluated = (<QuietWalk>walk_pairs)(self, block, first, second)
-            if n_evaluated >= 0:
+            if likely(n_evaluated >= 0):
                 return n_evaluated
             failed = self.reached
             (<Evaluation>note_failure)(self, block, VALUE, (second if failed & 1 else first) + (failed >> 1)

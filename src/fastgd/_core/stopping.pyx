@@ -1,6 +1,7 @@
 """When a problem ends: `Status`, and the tests at an iterate."""
 from enum import IntEnum
 
+from cython cimport unlikely
 from libc.math cimport fabs
 
 from .lanes cimport AGAIN, Lanes, cost_of, nfev_of, nit_of
@@ -129,7 +130,7 @@ cdef void test(Lanes lanes) noexcept nogil:
     cdef const Py_ssize_t *candidates = lanes.all_lanes
     cdef bint any_small = lanes.any_iterate and measure_gradients(lanes), limits_may_be_met
     lanes.rounds_left -= 1
-    if lanes.rounds_left < 0:
+    if unlikely(lanes.rounds_left < 0):
         lanes.look_ahead()
     limits_may_be_met = lanes.rounds_left < 0
     if not (lanes.tests_steps or limits_may_be_met):  # then a small gradient is all that ends a problem
