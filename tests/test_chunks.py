@@ -790,12 +790,11 @@ FORMS_OF_X0 = {
 @pytest.mark.parametrize("options", [{}, {"vectorized": True}, {"workers": 2}, {"chunk_size": 17},
                                      {"workers": 2, "bounds": (-60.0, np.array([[60.0, 50.0]]))}], ids=str)
 @pytest.mark.parametrize("form", FORMS_OF_X0)
-def test_large_batches_of_any_form(tmp_path, monkeypatch, form, options):
-    """Where they are not copied at once the numbers are those of a copy, and they stay as they are."""
+def test_batches_of_any_form(tmp_path, form, options):
+    """The numbers are those of a copy in an ordinary array, and x0 stays as it is."""
     x0 = FORMS_OF_X0[form](starts(60, 2), tmp_path)
     before = x0.copy()
     expected = minimize(valley, before.astype(float), **options)
-    monkeypatch.setattr("fastgd._inputs.LARGE", 10)
     assert bits(minimize(valley, x0, **options)) == bits(expected)
     assert x0.dtype == before.dtype
     assert np.array_equal(x0, before)
@@ -803,9 +802,8 @@ def test_large_batches_of_any_form(tmp_path, monkeypatch, form, options):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_answers_in_the_place_of_their_starts(monkeypatch, workers):
-    """A large x0 may itself be the array for the answers: a chunk is read before it is written."""
-    monkeypatch.setattr("fastgd._inputs.LARGE", 10)
+def test_answers_in_the_place_of_their_starts(workers):
+    """x0 may itself be the array for the answers: a problem is read before it is written."""
     x0 = starts(60, 2)
     expected = minimize(valley, x0)
     result = minimize(valley, x0, out={"x": x0}, workers=workers, chunk_size=7)
@@ -815,19 +813,37 @@ def test_answers_in_the_place_of_their_starts(monkeypatch, workers):
 
 @pytest.mark.parametrize("parts", [(slice(60), slice(1, 61)), (slice(1, 61), slice(60)),
                                    (slice(59, None, -1), slice(60))], ids=str)
-def test_answers_in_the_place_of_other_starts(monkeypatch, parts):
-    """They would overwrite those that are still to be read."""
+def test_answers_in_the_place_of_other_starts(parts):
+    """They do not overwrite those that are still to be read."""
     memory = starts(61, 2)
     expected = minimize(valley, memory[parts[0]], out={"x": memory[parts[1]].copy()}, chunk_size=7)
-    assert bits(minimize(valley, memory[parts[0]], out={"x": memory.copy()[parts[1]]}, chunk_size=7)) == bits(expected)
-    monkeypatch.setattr("fastgd._inputs.LARGE", 10)
-    with pytest.raises(ValueError, match=r"out\['x'\] overlaps x0"):
-        minimize(lambda x: 1 / 0, memory[parts[0]], out={"x": memory[parts[1]]})
-    assert np.array_equal(memory, starts(61, 2))
+    assert bits(minimize(valley, memory[parts[0]], out={"x": memory[parts[1]]}, chunk_size=7)) == bits(expected)
 
 
-def test_a_batch_larger_than_what_is_copied_at_once():
-    """The true limit, with a function in C: lanes and chunks of one run, and a few problems by themselves."""
+@pytest.mark.parametrize("options", [{}, {"chunk_size": 7}, {"workers": 2, "chunk_size": 7}], ids=str)
+def test_starts_that_the_function_overwrites(options):
+    """What happens to x0 during the run is of no matter."""
+    x0 = starts(60, 2)
+    expected = minimize(valley, x0.copy())
+
+    def vandal(x):
+        x0[...] = np.nan
+        return valley(x)
+
+    assert bits(minimize(vandal, x0, **options)) == bits(expected)
+
+
+def test_gradients_at_the_place_of_their_points():
+    """Jacobians may go where x0 is: it is read before."""
+    x0 = starts(60, 2)
+    expected = minimize(valley, x0.copy())
+    result = minimize(valley, x0, out={"jac": x0}, chunk_size=7)
+    assert bits(result) == bits(expected)
+    assert np.array_equal(x0, expected.jac)
+
+
+def test_a_large_batch():
+    """With a function in C: lanes and chunks of one run, and a few problems by themselves."""
     x0 = starts(70_000, 4)
     result = minimize(functions.sphere.compiled, x0, workers=2, maxiter=20)
     assert result.success.all()

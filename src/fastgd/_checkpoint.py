@@ -167,8 +167,9 @@ def fingerprint(plan, size, observer):
     """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
     mended, and the run go on."""
     watched = () if observer is None else (observer.watched,)  # those whose f is evaluated at every iterate
-    return digest_of(("fastgd 4", size, plan.points.shape, plan.points.rows, plan.bounds, plan.numbers, plan.batch_args,
-                      plan.noise, plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
+    rows = np.asarray(plan.points.rows, np.float64)
+    return digest_of(("fastgd 4", size, plan.points.shape, rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
+                      plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
                       plan.keep_best, plan.maximize, plan.record_errors), {})
 
 

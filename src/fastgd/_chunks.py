@@ -13,16 +13,16 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
     n_problems = plan.points.n_problems
     size = chunk_size or plan.chunk_size()
     crew = as_crew(workers)
-    may_be_one_run = crew is None and plan.points.is_own and progress is False and checkpoint is None
+    may_be_one_run = crew is None and progress is False and checkpoint is None
     if may_be_one_run and (n_problems <= size or plan.kind == "pointwise"):
-        return plan.solve(answers, maxtime, observer)
+        return plan.placed(answers).solve(answers, maxtime, observer)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:
         objective, _, _ = job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
         if may_be_one_run and not objective.needs_gil:
             # Its lanes run empty only once. The bits are those of chunks: machine code gets blocks that end where
             # vector registers do (CompiledBlock.prepare), so that no value depends on its neighbours.
-            return plan.solve(answers, job.seconds_left(), observer)
+            return job.plan.solve(answers, job.seconds_left(), observer)
         if crew is None or not job.ranges:
             for chunk in job.ranges:
                 job.solve_here(chunk)
@@ -39,7 +39,6 @@ class Job:
     """The chunks of a run, and where their answers go."""
 
     def __init__(self, plan, answers, size, deadline, observer, progress, checkpoint):
-        self.plan = plan
         self.answers = answers
         self.deadline = deadline
         self.observer = observer
@@ -53,6 +52,7 @@ class Job:
 
             self.checkpoint = Checkpoint(checkpoint, plan, size, observer)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
+        self.plan = plan.placed(answers, self.checkpoint.done if self.checkpoint else None)
         if progress is not False:
             self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)
         if checkpoint is not None and self.checkpoint.done.any():

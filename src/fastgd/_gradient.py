@@ -1,7 +1,17 @@
 """Gradients by themselves."""
 
 from ._core.descent import gradient as core_gradient
-from ._inputs import as_args, as_bounds, as_choice, as_points, refuse_unknown, require_finite, without_rest
+from ._inputs import (
+    FLOAT64,
+    LARGE,
+    as_args,
+    as_bounds,
+    as_choice,
+    as_points,
+    refuse_unknown,
+    require_finite,
+    without_rest,
+)
 from ._objective import DEFAULT_DIFFERENCE, as_objective
 from ._unraisable import unraisable_as_error
 from .difference import Difference
@@ -59,7 +69,9 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
         refuse_unknown(unknown, "gradient", gradient)
     if method != "3-point":
         as_choice(method, "method", ("3-point",))
-    points = as_points(x, "x", one_as_it_is=True)
+    points = as_points(x, "x")
+    if len(points.shape) != 1 or points.rows.dtype is not FLOAT64 or points.n_dim > LARGE:
+        points = points.copied("x")  # of a single point nothing is read once `fun` has been called
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
     objective, difference, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,

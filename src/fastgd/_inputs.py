@@ -9,19 +9,18 @@ from .result import ARRAYS
 
 LARGEST_COUNT = np.iinfo(np.intp).max
 FLOAT64 = np.dtype(np.float64)
-# A batch of more numbers is not copied at once.
+# A point of no more coordinates needs no more checks, which take as long as a small function, and no copy if nothing
+# of it is read later: memory will suffice.
 LARGE = 1 << 18
 
 
 class Points:
     """Where problems start: a row each, and the shape they came in."""
 
-    __slots__ = ("is_own", "n_dim", "n_problems", "rows", "shape")
+    __slots__ = ("n_dim", "n_problems", "rows", "shape")
 
-    def __init__(self, rows, shape, is_own=True):
-        # (n_problems, n_dim) float64; those that are not our own may be of any real dtype, and the user may change them
-        self.rows = rows
-        self.is_own = is_own
+    def __init__(self, rows, shape):
+        self.rows = rows  # (n_problems, n_dim)
         self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
         self.n_problems = len(rows)
         self.n_dim = shape[-1] if shape else 1
@@ -30,6 +29,13 @@ class Points:
     def batch_shape(self):
         """The leading axes."""
         return self.shape[:-1]
+
+    def copied(self, name):
+        """As float64 in memory of their own: a function that is called during the run may change the user's."""
+        try:
+            return Points(np.array(self.rows, np.float64), self.shape)
+        except MemoryError:
+            raise MemoryError(f"{name} of shape {self.shape} needs {8 * self.rows.size} bytes as float64") from None
 
     def sample_rows(self):
         """The numbers of three finite rows, or of fewer; from these three alone all would be chosen again."""
@@ -52,13 +58,10 @@ def as_real_array(value, name):
     return array
 
 
-def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
-    """Points of shape (n_dim,) or (..., n_dim), or a scalar; a large batch need not be copied as a whole, nor a single
-    point of which nothing is read once the function has been called."""
-    if one_as_it_is and type(x) is np.ndarray and x.dtype is FLOAT64:
-        shape = x.shape
-        if len(shape) == 1 and 0 < shape[0] <= LARGE:
-            return Points(x[None], shape, False)
+def as_points(x, name):
+    """Points of shape (n_dim,) or (..., n_dim), or a scalar; in the user's memory, and of any real dtype."""
+    if type(x) is np.ndarray and x.dtype is FLOAT64 and x.ndim == 1 and 0 < len(x) <= LARGE:
+        return Points(x[None], x.shape)
     array = as_real_array(x, name)
     shape = array.shape
     n_dim = shape[-1] if shape else 1
@@ -66,15 +69,7 @@ def as_points(x, name, large_as_it_is=False, one_as_it_is=False):
         raise ValueError(f"{name} has no coordinates: expected shape (n_dim,) or (..., n_dim), got {shape}")
     if 2 * 8 * array.size > sys.maxsize:  # the answers are a point and a gradient
         raise OverflowError(f"{name} of shape {shape} is too large: its size overflows")
-    if large_as_it_is and array.ndim > 1 and array.size > LARGE:
-        return Points(array.reshape(-1, n_dim), shape, is_own=False)
-    try:  # a copy, so that the user may change x during the run
-        rows = np.array(array, np.float64, ndmin=2)
-        if rows.ndim > 2:
-            rows = rows.reshape(-1, n_dim)
-    except MemoryError:
-        raise MemoryError(f"{name} of shape {shape} needs {8 * array.size} bytes as float64") from None
-    return Points(rows, shape)
+    return Points(array.reshape(-1, n_dim), shape)
 
 
 def require_finite(points, name):
@@ -250,15 +245,7 @@ def as_out(out, points):
         for other in answers:
             if other != name and np.may_share_memory(array, answers[other]):
                 raise ValueError(f"out[{name!r}] and out[{other!r}] overlap: each needs memory of its own")
-        if not points.is_own and np.may_share_memory(array, points.rows) and not is_in_place(array, points.rows):
-            raise ValueError(f"out[{name!r}] overlaps x0, which is read while the run goes on: it must have the same "
-                             "place, or another one")
     return answers
-
-
-def is_in_place(array, rows):
-    """Whether the answers of every problem lie where it starts."""
-    return array.ctypes.data == rows.ctypes.data and array.strides[0] == rows.strides[0]
 
 
 def as_key(rng):

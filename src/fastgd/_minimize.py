@@ -45,7 +45,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         `jac`, can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image; B
-        problems of one variable are (B, 1). A large array is read while the run goes on: it must not change meanwhile.
+        problems of one variable are (B, 1).
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
     method : str or an instance of a class in `fastgd.methods`, default "gd"
@@ -112,7 +112,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         those. Problems from the file have no trace. Noise needs `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") into which the result is written,
-        such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status.
+        such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status. That of "x" may be
+        `x0` itself.
     on_error : {"raise", "record"}, default "raise"
         Whether an exception of `fun` is raised, with a note that names the problem and the iteration, or ends that
         problem with status ``EXCEPTION``.
@@ -214,7 +215,7 @@ def maximize(fun, x0, args=(), **options):
 
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
            out, **options):
-    points = as_points(x0, "x0", large_as_it_is=True)
+    points = as_points(x0, "x0")
     answers = allocate(points, None if out is None else as_out(out, points))
     if len(points.shape) <= 1:
         require_finite(points, "x0")

@@ -56,11 +56,18 @@ class Plan:
         points = self.points
         if len(points.shape) <= 1:
             return self
-        return replace(self, points=Points(points.rows, points.rows.shape, points.is_own),
+        return replace(self, points=Points(points.rows, points.rows.shape),
                        batch_args=as_batch_args(self.batch_args, points))
 
+    def placed(self, answers, done=None):
+        """The same with the problems' starts, but for those that are done, where their answers will be: the user may
+        change x0 during the run, and its parts need no copies."""
+        rows, chosen = answers["x"], ... if done is None else ~done
+        rows[chosen] = self.points.rows[chosen]
+        return replace(self, points=Points(rows, self.points.shape))
+
     def part(self, start, stop):
-        """A range of the problems of a flat plan, in memory of its own where that may change during the run."""
+        """A range of the problems of a flat plan."""
         return replace(self.chosen(slice(start, stop)), first=self.first + start)
 
     def sample(self, size):
@@ -71,7 +78,7 @@ class Plan:
     def chosen(self, problems):
         if len(self.points.shape) <= 1:
             return self
-        rows = np.array(self.points.rows[problems], np.float64)
+        rows = np.asarray(self.points.rows[problems], np.float64)
         return replace(
             self,
             batch_args=tuple(values[problems] for values in self.batch_args),
