@@ -15,7 +15,8 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
     crew = as_crew(workers)
     may_be_one_run = crew is None and progress is False and checkpoint is None
     if may_be_one_run and (n_problems <= size or plan.kind == "pointwise"):
-        return plan.placed(answers).solve(answers, maxtime, observer)
+        plan.points.move_to(answers["x"])
+        return plan.solve(answers, maxtime, observer)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:
         objective, _, _ = job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
@@ -39,6 +40,7 @@ class Job:
     """The chunks of a run, and where their answers go."""
 
     def __init__(self, plan, answers, size, deadline, observer, progress, checkpoint):
+        self.plan = plan
         self.answers = answers
         self.deadline = deadline
         self.observer = observer
@@ -52,7 +54,7 @@ class Job:
 
             self.checkpoint = Checkpoint(checkpoint, plan, size, observer)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
-        self.plan = plan.placed(answers, self.checkpoint.done if self.checkpoint else None)
+        plan.points.move_to(answers["x"], self.checkpoint.done if self.checkpoint else None)
         if progress is not False:
             self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)
         if checkpoint is not None and self.checkpoint.done.any():

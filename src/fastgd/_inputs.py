@@ -37,6 +37,13 @@ class Points:
         except MemoryError:
             raise MemoryError(f"{name} of shape {self.shape} needs {8 * self.rows.size} bytes as float64") from None
 
+    def move_to(self, rows, done=None):
+        """Has the points, but those that are done, where their answers will be: what happens to the user's own during
+        the run is of no matter, and ranges of them need no copies."""
+        waiting = ... if done is None else ~done
+        rows[waiting] = self.rows[waiting]
+        self.rows = rows
+
     def sample_rows(self):
         """The numbers of three finite rows, or of fewer; from these three alone all would be chosen again."""
         numbers = np.flatnonzero(np.isfinite(self.rows).all(axis=1))

@@ -59,13 +59,6 @@ class Plan:
         return replace(self, points=Points(points.rows, points.rows.shape),
                        batch_args=as_batch_args(self.batch_args, points))
 
-    def placed(self, answers, done=None):
-        """The same with the problems' starts, but for those that are done, where their answers will be: the user may
-        change x0 during the run, and its parts need no copies."""
-        rows, chosen = answers["x"], ... if done is None else ~done
-        rows[chosen] = self.points.rows[chosen]
-        return replace(self, points=Points(rows, self.points.shape))
-
     def part(self, start, stop):
         """A range of the problems of a flat plan."""
         return replace(self.chosen(slice(start, stop)), first=self.first + start)
