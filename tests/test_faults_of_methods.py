@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastgd import Difference, Status, maximize, methods, minimize
+from fastgd import Difference, Status, maximize, methods, minimize, schedules
 from fastgd.noise import GaussianNoise
 
 from .problems import FIELDS, bits, counted, rosenbrock, slopes_of_rosenbrock, valley
@@ -193,6 +193,15 @@ def test_misspelled_method(name):
     for wrong in (type(methods.BY_NAME[name]), None, 3, [name], lambda: None):
         with pytest.raises(TypeError, match="method must be a name or an instance"):
             minimize(valley, [1.0], method=wrong)
+
+
+@pytest.mark.parametrize("name", methods.BY_NAME)
+def test_class_of_a_schedule_as_rate(name):
+    """It could be called as any function of the iteration, and would make a schedule of it."""
+    for make in (lambda: minimize(valley, [1.0], method=name, learning_rate=schedules.Constant),
+                 lambda: dataclasses.replace(METHODS[name], learning_rate=schedules.Constant)):
+        with pytest.raises(TypeError, match="must be a number, a schedule or a function, got the class Constant"):
+            make()
 
 
 def test_noise_with_the_search():

@@ -35,6 +35,8 @@ def as_learning_rate(value, name):
     if isinstance(value, str):
         raise ValueError(f"{name} must be a number, a schedule or a function, or \"auto\" for gradient descent without "
                          f"momentum; got {value!r}")
+    if isinstance(value, type):
+        raise TypeError(f"{name} must be a number, a schedule or a function, got the class {value.__name__}")
     return value if callable(value) else positive(value, name)
 
 
