@@ -501,6 +501,27 @@ def test_a_death_that_does_not_happen_again(pool, tmp_path):
     assert bits(result) == bits(minimize(valley, starts(40, 2)))
 
 
+def poisonous_without(x, file):
+    """Kills the process unless there is the file."""
+    if file and not os.path.exists(file):
+        os._exit(3)
+    return valley(x)
+
+
+def test_what_is_lost_is_tried_again_from_a_checkpoint(pool, tmp_path):
+    """With all of its chunk, whose other answers are not taken for starts."""
+    cure, seen = tmp_path / "cure", []
+    files = np.array([""] * 20, dtype=object)
+    files[13] = str(cure)
+    options = {"batch_args": (files,), "chunk_size": 8, "checkpoint": tmp_path / "run"}
+    result = minimize(poisonous_without, starts(20, 2), workers=pool, **options)
+    assert np.flatnonzero(result.status == Status.WORKER_LOST).tolist() == [13]
+    cure.touch()
+    result = minimize(poisonous_without, starts(20, 2), progress=lambda *done: seen.append(done), **options)
+    assert bits(result) == bits(minimize(valley, starts(20, 2)))
+    assert seen == [(12, 20), (20, 20)]
+
+
 def test_deaths_in_a_pool_of_loky():
     """It is replaced as one of the standard library."""
     poison = np.arange(20) == 13

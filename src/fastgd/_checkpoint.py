@@ -58,6 +58,8 @@ class Checkpoint:
         if os.path.exists(self.path):
             self.read(answers)
         ranges = [chunk for chunk in ranges if not self.done[slice(*chunk)].all()]
+        for chunk in ranges:
+            self.done[slice(*chunk)] = False  # where a worker died some of a chunk may have been done by themselves
         if ranges:
             with uninterrupted():  # or it would stay
                 handle, temporary = self.temporary_file()  # so that it is known at once if none can be written
@@ -87,9 +89,9 @@ class Checkpoint:
                              "the chunk size or an option differs; delete it or name another file to begin anew")
 
     def add(self, chunk, answers):
-        """A chunk is done, unless the time ran out."""
+        """A chunk is done, unless the time ran out or its workers died: another run may do better."""
         chunk = slice(*chunk)
-        if (answers["status"][chunk] == Status.MAXTIME).any():
+        if np.isin(answers["status"][chunk], (Status.MAXTIME, Status.WORKER_LOST)).any():
             return
         self.done[chunk] = True
         self.is_saved = False

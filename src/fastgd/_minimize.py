@@ -106,10 +106,11 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         number of problems, and not on `workers`.
     checkpoint : str or path, optional
         A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
-        that finds it goes on from there; chunks that `maxtime` has cut off begin again. All arguments are compared with
-        those of that call, and so are the numbers and arrays that functions and objects hold; the code of functions,
-        their global variables, and lists, dictionaries and sets around them are not: delete the file when you change
-        those. Problems from the file have no trace. Noise needs `rng` then.
+        that finds it goes on from there; chunks that `maxtime` has cut off, or in which a problem was lost with its
+        worker, begin again. All arguments are compared with those of that call, and so are the numbers and arrays that
+        functions and objects hold; the code of functions, their global variables, and lists, dictionaries and sets
+        around them are not: delete the file when you change those. Problems from the file have no trace. Noise needs
+        `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") into which the result is written,
         such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status. That of "x" may be
