@@ -77,7 +77,9 @@ cdef class CentralDifference(Evaluator):
     cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
+                              Py_ssize_t n, bint with_values) except -1 nogil
+    cdef int evaluate_together(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil
     cdef int take_own_differences(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                                   Py_ssize_t n) except -1 nogil
     cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

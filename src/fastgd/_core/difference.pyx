@@ -102,12 +102,11 @@ cdef bint contract_one_sided(Lanes lanes, Py_ssize_t at, const double *first, co
     return finite
 
 
-cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point,
                          const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Moves n columns of the block to a point of the stencil, from that coordinate x of theirs: 2i and 2i + 1 are the
-    pair of coordinate i."""
+    """Moves the block to a point of the stencil, from that coordinate x: 2i and 2i + 1 are the pair of coordinate i."""
     cdef Py_ssize_t j, i = point >> 1
-    cdef double *row = lanes.block.x + i * lanes.block.stride + column
+    cdef double *row = lanes.block.x + i * lanes.block.stride
     cdef bint moved
     if lanes.bounded:
         fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
@@ -184,10 +183,31 @@ cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane,
         note_fault(lanes, lane, STEP_UNDERFLOW)
 
 
-cdef inline void restore(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
-                         Py_ssize_t n) noexcept nogil:
-    """Moves n columns of the block back to that coordinate x."""
-    memcpy(lanes.block.x + (point >> 1) * lanes.block.stride + column, x, n * sizeof(double))
+cdef inline void copy_few(double *row, const double *origin, Py_ssize_t n) noexcept nogil:
+    if n == 1:  # a call takes longer
+        row[0] = origin[0]
+    else:
+        memcpy(row, origin, n * sizeof(double))
+
+
+cdef inline void move_columns(Lanes lanes, const double *x, Py_ssize_t point, Py_ssize_t column,
+                              Py_ssize_t n) noexcept nogil:
+    """Moves n columns of the block, in the coordinate of a point of the stencil, to x."""
+    copy_few(lanes.block.x + (point >> 1) * lanes.block.stride + column, x, n)
+
+
+cdef inline double *side_of_pairs(Lanes lanes, Py_ssize_t point) noexcept nogil:
+    """The row of a point of the stencil among those of the pairs."""
+    return (lanes.pair_second if point & 1 else lanes.pair_first) + (point >> 1) * lanes.capacity
+
+
+cdef inline void contract_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
+                                Py_ssize_t n) noexcept nogil:
+    """The gradients of n lanes, from the values in the rows of their pairs."""
+    cdef Py_ssize_t at = 0, length = length_of_rows(lanes, n)
+    while at < lanes.n_dim * lanes.capacity:
+        contract(self, lanes, at, x + at, lanes.pair_first + at, lanes.pair_second + at, lane_of, n, length)
+        at += max(length, lanes.capacity)
 
 
 cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
@@ -238,7 +258,9 @@ cdef class CentralDifference(Evaluator):
             if objective.takes_points:
                 return self.take_pairs(lanes, objective, x, lane_of, n)
             return self.take_own_differences(lanes, objective, x, lane_of, n)
-        if groups_per_call(lanes.width, n, 2 * lanes.n_dim) == 1 and open_in_place(lanes, objective, x, lane_of, n):
+        if groups_per_call(lanes.width, n, 2 * lanes.n_dim) > 1:
+            return self.evaluate_together(lanes, objective, x, lane_of, n, n_values == n)
+        if open_in_place(lanes, objective, x, lane_of, n):
             return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
@@ -266,11 +288,11 @@ cdef class CentralDifference(Evaluator):
     cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
-        cdef Py_ssize_t i, j, n_values, at = 0, length = length_of_rows(lanes, n)
+        cdef Py_ssize_t i, j, n_values
         cdef Block *block = &lanes.block
-        if unlikely(not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1
-                and not (may_be_asked(lanes, lanes.pair_first, lane_of[0])
-                         and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
+        if unlikely(not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1 and not (
+                may_be_asked(lanes, lanes.pair_first, lane_of[0])
+                and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
             return 0
         block.x = x if lanes.capacity == 1 else lanes.block_x
         block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
@@ -294,9 +316,7 @@ cdef class CentralDifference(Evaluator):
                 count(lanes, lane_of, j, 2 * lanes.n_dim, 0)
                 count(lanes, lane_of + j, 1, n_values, 0)
                 return 1
-        while at < lanes.n_dim * lanes.capacity:
-            contract(self, lanes, at, x + at, lanes.pair_first + at, lanes.pair_second + at, lane_of, n, length)
-            at += max(length, lanes.capacity)
+        contract_pairs(self, lanes, x, lane_of, n)
         count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
         return 0
 
@@ -328,23 +348,44 @@ cdef class CentralDifference(Evaluator):
         return 0
 
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n, Py_ssize_t with_values) except -1 nogil:
-        """Evaluates the stencil, as many points of all n lanes in a call as the objective likes.
+                              Py_ssize_t n, bint with_values) except -1 nogil:
+        """Evaluates all n lanes at a point of the stencil after the other, in a block of the objective's."""
+        cdef Py_ssize_t point, at
+        open_block(lanes, objective, x, lane_of, n, 1)
+        if with_values:
+            pad(lanes, n)
+            if not self.call(lanes, objective, VALUE):
+                return 1
+            take_values(lanes, lanes.block_f, lane_of, n)
+        for point in range(2 * lanes.n_dim):
+            at = (point >> 1) * lanes.capacity
+            perturb(self, lanes, x + at, point, lane_of, n)
+            pad(lanes, n)
+            if not self.call(lanes, objective, VALUE):
+                count(lanes, lane_of, n, with_values + point, 0)
+                return 1
+            if point & 1:
+                contract(self, lanes, at, x + at, lanes.other_block_f, lanes.block_f, lane_of, n, n)
+                move_columns(lanes, x + at, point, 0, n)
+            # the values of a pair are needed together
+            lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+        count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
+        return 0
 
-        The groups of n columns are: x itself if its value is wanted, then two for every coordinate.
-        """
+    cdef int evaluate_together(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                               Py_ssize_t n, Py_ssize_t with_values) except -1 nogil:
+        """The same for so few lanes that a call has room for several points of each: groups of n columns, the first for
+        x itself if its value is wanted, then two for every coordinate."""
         cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
         cdef Py_ssize_t per_call = groups_per_call(lanes.width, n, n_groups)
         cdef Py_ssize_t start = 0, stop, group, point
-        cdef const double *values
-        cdef const double *middle
-        cdef const double *first = NULL
+        set_pairs(self, lanes, x, lane_of, n)
         open_block(lanes, objective, x, lane_of, n, per_call)
         while start < n_groups:
             stop = min(start + per_call, n_groups)
             for group in range(max(start, with_values), stop):
                 point = group - with_values
-                perturb(self, lanes, x + (point >> 1) * lanes.capacity, point, (group - start) * n, lane_of, n)
+                move_columns(lanes, side_of_pairs(lanes, point), point, (group - start) * n, n)
             pad(lanes, (stop - start) * n)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, n, start, 0)
@@ -352,19 +393,12 @@ cdef class CentralDifference(Evaluator):
             if start < with_values:
                 take_values(lanes, lanes.block_f, lane_of, n)
             for group in range(max(start, with_values), stop):
-                values = lanes.block_f + (group - start) * n
                 point = group - with_values
-                middle = x + (point >> 1) * lanes.capacity
-                if point & 1:
-                    contract(self, lanes, (point >> 1) * lanes.capacity, middle, first, values, lane_of, n, n)
-                else:
-                    first = values
-                # not where the next point overwrites it: the second of a pair, or the next block
-                if stop < n_groups and (per_call > 1 or point & 1):
-                    restore(lanes, middle, point, (group - start) * n, n)
-            # the next call must not overwrite values whose partners it brings
-            lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+                copy_few(side_of_pairs(lanes, point), lanes.block_f + (group - start) * n, n)
+                if stop < n_groups:
+                    move_columns(lanes, x + (point >> 1) * lanes.capacity, point, (group - start) * n, n)
             start = stop
+        contract_pairs(self, lanes, x, lane_of, n)
         count(lanes, lane_of, n, n_groups, 1)
         return 0
 

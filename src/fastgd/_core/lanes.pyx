@@ -159,7 +159,7 @@ cdef class Lanes:
             self.second = take(self, n_dim * row)
         if needs.noise:
             self.noisy_g = take(self, n_dim * row)
-        if objective.takes_points:
+        if not (objective.has_gradient or objective.has_differences):
             self.pair_first = take(self, n_dim * row)
             self.pair_second = take(self, n_dim * row)
         self.norm = take(self, row)
