@@ -9,7 +9,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODULES = ["objective", "returned", "argument", "python_objective", "vectorized", "compiled", "kernels", "lanes",
-           "evaluation", "difference", "update", "search", "noise", "stopping", "descent"]
+           "evaluation", "steps", "difference", "update", "search", "noise", "stopping", "descent"]
 
 DEBUG = os.environ.get("FASTGD_DEBUG") == "1"
 DIRECTIVES = {

@@ -1,10 +1,9 @@
-"""Gradients by central differences: steps and stencils."""
+"""Gradients by central differences: stencils."""
 from cython cimport final, likely, unlikely
 from libc.math cimport isfinite
 from libc.string cimport memcpy
 
 from .evaluation cimport (
-    Evaluator,
     are_first_lanes,
     count,
     may_be_asked,
@@ -18,28 +17,10 @@ from .evaluation cimport (
     take_values,
     time_is_over,
 )
-from .lanes cimport Lanes, set_want
+from .lanes cimport Lanes
 from .objective cimport GRADIENT, VALUE, Block, Objective
-from .stopping cimport EXCEPTION, NONFINITE, STEP_UNDERFLOW
-
-# The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
-# (Press et al., Numerical Recipes, 3rd edition, section 5.7).
-cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
-
-
-cdef inline bint shift(CentralDifference self, double *row, const double *x, double sign, Py_ssize_t n) noexcept nogil:
-    """row = x + sign * step; false if a step may have vanished."""
-    if self.step > 0.0:
-        return fastgd_shift(row, x, sign * self.step, n)
-    return fastgd_shift_rounded(row, x, RELATIVE_STEP, self.x_scale, sign, n)
-
-
-cdef inline bint shift_both(CentralDifference self, double *above, double *below, const double *x,
-                            Py_ssize_t n) noexcept nogil:
-    """Both points of the pairs at once."""
-    if self.step > 0.0:
-        return fastgd_shift(above, x, self.step, n) & fastgd_shift(below, x, -self.step, n)
-    return fastgd_pairs_rounded(above, below, x, RELATIVE_STEP, self.x_scale, n)
+from .steps cimport RELATIVE_STEP, Steps, length_of_rows
+from .stopping cimport EXCEPTION, NONFINITE
 
 
 cdef inline bint contract_side_by_side(CentralDifference self, double *g, const double *x, const double *first,
@@ -102,87 +83,6 @@ cdef bint contract_one_sided(Lanes lanes, Py_ssize_t at, const double *first, co
     return finite
 
 
-cdef inline void perturb(CentralDifference self, Lanes lanes, const double *x, Py_ssize_t point,
-                         const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-    """Moves the block to a point of the stencil, from that coordinate x: 2i and 2i + 1 are the pair of coordinate i."""
-    cdef Py_ssize_t j, i = point >> 1
-    cdef double *row = lanes.block.x + i * lanes.block.stride
-    cdef bint moved
-    if lanes.bounded:
-        fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
-        moved = not self.step_vanishes
-    else:
-        moved = shift(self, row, x, -1.0 if point & 1 else 1.0, n)
-    if unlikely(not moved):
-        for j in range(n):
-            note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[j], row[j])
-
-
-cdef inline void open_pair(CentralDifference self, Lanes lanes, double *row, Py_ssize_t i, const Py_ssize_t *lane_of,
-                           Py_ssize_t n) noexcept nogil:
-    """The same in place: moves the row of coordinate i to the first points of the pairs, and leaves the second ones
-    and what it was in scratch rows."""
-    cdef Py_ssize_t j, at = i * lanes.capacity
-    cdef bint moved
-    if lanes.bounded:
-        fastgd_open_pair_inside(row, lanes.middle, lanes.row, lanes.h + at, lanes.second + at, n)
-        moved = not self.step_vanishes
-    elif self.step > 0.0:
-        moved = fastgd_open_pair(row, lanes.middle, lanes.row, self.step, n)
-    else:
-        moved = fastgd_open_pair_rounded(row, lanes.middle, lanes.row, RELATIVE_STEP, self.x_scale, n)
-    if unlikely(not moved):
-        for j in range(n):
-            note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], row[j])
-            note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
-
-
-cdef inline void fit_pair(CentralDifference self, Lanes lanes, Py_ssize_t at, double x, double lower, double upper,
-                          Py_ssize_t lane) noexcept nogil:
-    """Makes a central pair, whose steps stand at that place, fit inside the bounds."""
-    cdef double *h = &lanes.h[at]
-    cdef double *second = &lanes.second[at]
-    fit_steps(x, lower, upper, h, second)
-    if h[0] == 0.0 and lower < upper:
-        note_fault(lanes, lane, STEP_UNDERFLOW)
-    if second[0] != -h[0] and not lanes.knows_f_y[lane]:
-        set_want(lanes, lane, VALUE | GRADIENT)
-    self.step_vanishes |= h[0] != 0.0 and (x + h[0] == x or x + second[0] == x or not isfinite(x))
-
-
-cdef bint set_pairs(CentralDifference self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
-                    Py_ssize_t n) noexcept nogil:
-    """Both coordinates of every pair of n points, in the rows that get the values there; false if some may not have
-    moved."""
-    cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
-    cdef double *first = lanes.pair_first
-    cdef double *second = lanes.pair_second
-    cdef bint moved, all_moved = True
-    while at < lanes.n_dim * lanes.capacity:
-        if lanes.bounded:
-            fastgd_add(first + at, x + at, lanes.h + at, length)
-            fastgd_add(second + at, x + at, lanes.second + at, length)
-            moved = not self.step_vanishes
-        else:
-            moved = shift_both(self, first + at, second + at, x + at, length)
-        if unlikely(not moved):
-            for j in range(at, at + length):
-                note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], first[j])
-                note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], second[j])
-        all_moved &= moved
-        at += max(length, lanes.capacity)
-    return all_moved
-
-
-cdef inline void note_vanished_step(Lanes lanes, Py_ssize_t at, Py_ssize_t lane, double x,
-                                    double shifted) noexcept nogil:
-    """Where x + h == x, unless the coordinate is frozen by its bounds; or where x or x + h is not finite."""
-    if not isfinite(shifted):
-        note_fault(lanes, lane, NONFINITE)
-    elif shifted == x and not (lanes.bounded and lanes.h[at] == 0.0):
-        note_fault(lanes, lane, STEP_UNDERFLOW)
-
-
 cdef inline void copy_few(double *row, const double *origin, Py_ssize_t n) noexcept nogil:
     if n == 1:  # a call takes longer
         row[0] = origin[0]
@@ -210,30 +110,12 @@ cdef inline void contract_pairs(CentralDifference self, Lanes lanes, const doubl
         at += max(length, lanes.capacity)
 
 
-cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:
-    """How far a loop over the first n columns of a row may go: full rows make one, but for those with bounds."""
-    return lanes.n_dim * n if n == lanes.capacity and not lanes.bounded else n
-
-
 @final
-cdef class CentralDifference(Evaluator):
+cdef class CentralDifference(Steps):
     """(f(x + h) - f(x - h)) / (2h) in every coordinate.
 
-    A positive `step` is taken as it is. Otherwise h is the power of two nearest to eps^(1/3) max(x_scale, |x|), so
-    that the division by 2h is exact, and so are x + h and x - h unless they lie in a binade above that of x. Near a
-    bound the one-sided formula of the same order is used: (4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h).
+    Near a bound the one-sided formula of the same order is used: (4 f(x + h) - f(x + 2h) - 3 f(x)) / (2h).
     """
-
-    def __init__(self, double step=0.0, double x_scale=1.0):
-        self.step = step
-        self.x_scale = x_scale
-
-    cdef double least_step(self) noexcept nogil:
-        return self.step if self.step > 0.0 else RELATIVE_STEP * self.x_scale
-
-    cdef double relative_step(self) noexcept nogil:
-        """Steps grow with |x|: about max(least_step, relative_step |x|)."""
-        return 0.0 if self.step > 0.0 else RELATIVE_STEP
 
     cdef int take_differences(self, Lanes lanes, Objective objective, const Py_ssize_t *lane_of,
                               Py_ssize_t n) except -1 nogil:
@@ -264,33 +146,12 @@ cdef class CentralDifference(Evaluator):
             return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
-    cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n) noexcept nogil:
-        """Fills h and the second offsets for n points; asks for f where a pair is one-sided."""
-        cdef Py_ssize_t i, j, at
-        cdef const double *lower = lanes.row
-        cdef const double *upper = lanes.middle
-        self.step_vanishes = False
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity
-            if are_first_lanes(lane_of, n):
-                lower = lanes.lower + at
-                upper = lanes.upper + at
-            else:
-                for j in range(n):
-                    lanes.row[j] = lanes.lower[at + lane_of[j]]
-                    lanes.middle[j] = lanes.upper[at + lane_of[j]]
-            if not fastgd_central_pairs(lanes.h + at, lanes.second + at, x + at, lower, upper, self.step, RELATIVE_STEP,
-                                        self.x_scale, n):
-                for j in range(n):
-                    fit_pair(self, lanes, at + j, x[at + j], lower[j], upper[j], lane_of[j])
-
     cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
         cdef Py_ssize_t i, j, n_values
         cdef Block *block = &lanes.block
-        if unlikely(not set_pairs(self, lanes, x, lane_of, n) and lanes.width == 1 and not (
+        if unlikely(not self.set_pairs(lanes, x, lane_of, n) and lanes.width == 1 and not (
                 may_be_asked(lanes, lanes.pair_first, lane_of[0])
                 and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
             return 0
@@ -331,7 +192,7 @@ cdef class CentralDifference(Evaluator):
             take_values(lanes, lanes.block_f, lane_of, n)
         for i in range(lanes.n_dim):
             row = x + i * lanes.capacity
-            open_pair(self, lanes, row, i, lane_of, n)
+            self.open_pair(lanes, row, i, lane_of, n)
             for side in range(2):
                 if side:
                     memcpy(row, lanes.row, n * sizeof(double))
@@ -359,7 +220,7 @@ cdef class CentralDifference(Evaluator):
             take_values(lanes, lanes.block_f, lane_of, n)
         for point in range(2 * lanes.n_dim):
             at = (point >> 1) * lanes.capacity
-            perturb(self, lanes, x + at, point, lane_of, n)
+            self.perturb(lanes, x + at, point, lane_of, n)
             pad(lanes, n)
             if not self.call(lanes, objective, VALUE):
                 count(lanes, lane_of, n, with_values + point, 0)
@@ -379,7 +240,7 @@ cdef class CentralDifference(Evaluator):
         cdef Py_ssize_t n_groups = with_values + 2 * lanes.n_dim
         cdef Py_ssize_t per_call = groups_per_call(lanes.width, n, n_groups)
         cdef Py_ssize_t start = 0, stop, group, point
-        set_pairs(self, lanes, x, lane_of, n)
+        self.set_pairs(lanes, x, lane_of, n)
         open_block(lanes, objective, x, lane_of, n, per_call)
         while start < n_groups:
             stop = min(start + per_call, n_groups)
@@ -453,24 +314,6 @@ cdef class CentralDifference(Evaluator):
             if n_again and self.take_again(lanes, objective, i, lane_of, n_again):
                 return 1
         return 0
-
-    cdef void set_steps(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-        """Fills h for n points, if `fit_into_bounds` has not, and notes where a step vanishes."""
-        cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
-        cdef bint moved
-        while at < lanes.n_dim * lanes.capacity:
-            if lanes.bounded:
-                moved = not self.step_vanishes
-            elif self.step > 0.0:
-                moved = fastgd_steps(lanes.h + at, x + at, self.step, length)
-            else:
-                moved = fastgd_rounded_steps(lanes.h + at, x + at, RELATIVE_STEP, self.x_scale, length)
-            if unlikely(not moved):
-                for j in range(at, at + length):
-                    note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + lanes.h[j])
-                    note_vanished_step(lanes, j, lane_of[j % lanes.capacity], x[j], x[j] + (
-                        lanes.second[j] if lanes.bounded else -lanes.h[j]))
-            at += max(length, lanes.capacity)
 
     cdef int take_again(self, Lanes lanes, Objective objective, Py_ssize_t i, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil:
