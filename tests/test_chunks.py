@@ -833,6 +833,42 @@ def test_starts_that_the_function_overwrites(options):
     assert bits(minimize(vandal, x0, **options)) == bits(expected)
 
 
+@pytest.mark.parametrize("wrong", [
+    {"batch_args": (np.ones(3),)}, {"unpack": 3}, {"jac": 3}, {"progress": 3}, {"workers": 0}, {"gtol": -1.0},
+    {"jac": 3, "workers": 2}, {"workers": lambda *task: map(*task), "callback": print}, {"fun": "nothing"},
+    {"method": "nothing"}, {"checkpoint": "no folder/run.npz"}, {"learning_rate": np.ones(3)}], ids=str)
+def test_what_is_wrong_overwrites_nothing(wrong):
+    """Neither the arrays for the answers nor, where they overlap, the starts."""
+    memory, out = starts(61, 2), {"x": np.full((60, 2), 7.0), "fun": np.full(60, 7.0)}
+    options = {"fun": valley, "chunk_size": 7} | wrong
+    with pytest.raises((TypeError, ValueError, OSError)):
+        minimize(x0=starts(60, 2), out=out, **options)
+    assert (out["x"] == 7.0).all()
+    assert (out["fun"] == 7.0).all()
+    if "checkpoint" not in wrong:
+        with pytest.raises((TypeError, ValueError)):
+            minimize(x0=memory[:60], out={"x": memory[1:]}, **options)
+    assert np.array_equal(memory, starts(61, 2))
+
+
+@pytest.mark.parametrize("name", ["x", "jac"])
+def test_answers_in_the_place_of_data(name):
+    """They would overwrite what is still to be read."""
+    data = starts(60, 2)
+    with pytest.raises(ValueError, match=rf"out\['{name}'\] and batch_args\[1\] overlap: each needs memory of its own"):
+        minimize(lambda x, a, b: 1 / 0, starts(60, 2), batch_args=(data.copy(), data), out={name: data})
+    assert np.array_equal(data, starts(60, 2))
+
+
+def test_starts_of_more_digits():
+    """What counts is the number that they are rounded to."""
+    one = np.nextafter(np.longdouble(1), 2)
+    assert minimize(valley, np.array([one, one]), bounds=(0.0, 1.0), maxiter=3).x.dtype == np.float64
+    if np.finfo(np.longdouble).max > np.finfo(float).max:
+        with np.errstate(over="ignore"), pytest.raises(ValueError, match=r"x0 must be finite, got x0\[0\] = inf"):
+            minimize(valley, np.array([2 * np.longdouble(np.finfo(float).max), 1]))
+
+
 def test_gradients_at_the_place_of_their_points():
     """Jacobians may go where x0 is: it is read before."""
     x0 = starts(60, 2)

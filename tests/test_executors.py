@@ -537,6 +537,12 @@ def poisonous_beyond(x, limit):
     return valley(x)
 
 
+def poisonous_below(x, limit):
+    if x[0] < limit:
+        os._exit(3)
+    return valley(x)
+
+
 def test_points_that_kill(tmp_path):
     """One problem whose points are evaluated by processes: lost if the same point kills twice."""
     method = "fork" if hasattr(os, "fork") else "spawn"
@@ -545,6 +551,11 @@ def test_points_that_kill(tmp_path):
     assert (result.status, result.nit, result.nfev) == (Status.WORKER_LOST, 0, 0)
     assert result.x.tolist() == [0.5, 0.25]
     assert np.isnan(result.fun)
+    for x0 in ([0.5, 0.25], [[0.5, 0.25]]):  # not where it was when it died
+        with processes(method) as pool:
+            result = minimize(poisonous_below, x0, args=(0.25,), workers=pool)
+        assert np.all(result.status == Status.WORKER_LOST)
+        assert result.x.tolist() == x0
     with processes(method) as pool:
         result = minimize(poisonous_once, [0.5, 0.25], args=(str(tmp_path / "a"),), workers=pool)
     assert bits(result) == bits(minimize(valley, [0.5, 0.25]))

@@ -169,9 +169,11 @@ def fingerprint(plan, size, observer):
     """A hash of all that the answers depend on, but for the code of the user's functions: after an exception it may be
     mended, and the run go on."""
     watched = () if observer is None else (observer.watched,)  # those whose f is evaluated at every iterate
-    rows = np.asarray(plan.points.rows, np.float64)
-    return digest_of(("fastgd 4", size, plan.points.shape, rows, plan.bounds, plan.numbers, plan.batch_args, plan.noise,
-                      plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
+    starts = hashlib.sha256()
+    for rows in pieces(plan.points.rows):
+        starts.update(plan.points.rows[rows].astype(np.float64).tobytes())
+    return digest_of(("fastgd 4", size, plan.points.shape, starts.digest(), plan.bounds, plan.numbers, plan.batch_args,
+                      plan.noise, plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
                       plan.keep_best, plan.maximize, plan.record_errors), {})
 
 

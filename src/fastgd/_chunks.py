@@ -7,6 +7,9 @@ from ._progress import as_progress
 from ._spread import Spread
 from .result import Status
 
+# The numbers of batch_args that a compiled function has in one piece: those of a larger batch by chunks.
+MOST_DATA_AT_ONCE = 1 << 20
+
 
 def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, checkpoint):
     """Solves all problems of a plan; see `minimize` for the options."""
@@ -15,16 +18,20 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
     crew = as_crew(workers)
     may_be_one_run = crew is None and progress is False and checkpoint is None
     if may_be_one_run and (n_problems <= size or plan.kind == "pointwise"):
+        made = plan.objective()  # what is wrong is told before anything is written
         plan.points.move_to(answers["x"])
-        return plan.solve(answers, maxtime, observer)
+        return plan.solve(answers, maxtime, observer, made=made)
     job = Job(plan.flat(), answers, size, time.monotonic() + maxtime, observer, progress, checkpoint)
     try:
         objective, _, _ = job.sample.objective()  # what is compiled is compiled once, what is wrong is told at once
-        if may_be_one_run and not objective.needs_gil:
+        if may_be_one_run and not objective.needs_gil and job.plan.data_size() <= MOST_DATA_AT_ONCE:
             # Its lanes run empty only once. The bits are those of chunks: machine code gets blocks that end where
             # vector registers do (CompiledBlock.prepare), so that no value depends on its neighbours.
-            return job.plan.solve(answers, job.seconds_left(), observer)
+            made = job.plan.objective()
+            job.begin()
+            return job.plan.solve(answers, job.seconds_left(), observer, made=made)
         if crew is None or not job.ranges:
+            job.begin()
             for chunk in job.ranges:
                 job.solve_here(chunk)
                 job.finish(chunk)
@@ -54,11 +61,14 @@ class Job:
 
             self.checkpoint = Checkpoint(checkpoint, plan, size, observer)
             self.ranges = self.checkpoint.resume(answers, self.ranges)
-        plan.points.move_to(answers["x"], self.checkpoint.done if self.checkpoint else None)
         if progress is not False:
             self.progress = as_progress(progress, n_problems, self.checkpoint.done.sum() if self.checkpoint else 0)
         if checkpoint is not None and self.checkpoint.done.any():
             self.report(self.checkpoint.done)
+
+    def begin(self):
+        """Nothing but the user's function can fail from here on, and answers are written."""
+        self.plan.points.move_to(self.answers["x"], [slice(*chunk) for chunk in self.ranges])
 
     def answers_of(self, chunk):
         """The rows of a chunk."""
@@ -80,6 +90,7 @@ class Job:
 
     def solve_side_by_side(self, evaluate, n_workers):
         """Solves all problems side by side in this thread, which has their points evaluated elsewhere."""
+        self.begin()
         # all at once, but for a run that is resumed
         for chunk in self.ranges if self.n_done else [(0, self.plan.points.n_problems)]:
             part, answers = self.plan.part(*chunk), self.answers_of(chunk)

@@ -211,6 +211,7 @@ class Threads:
                 job.finish(chunk)
             return future.exception()
 
+        job.begin()
         with self.pool() as submit:
             in_window(job.ranges, lambda chunk: submit(job.solve_here, chunk, running), 2 * self.n_workers, done, stop)
 
@@ -308,6 +309,7 @@ class OnExecutor:
             return self.submit(solve_shipped, functions, (shipment.part(chunk), job.wall_clock_deadline()))
 
         with self.closing(), self.sharing(shipment) as functions:
+            job.begin()
             suspects = self.solve_in_window(job, submit, job.ranges)
             for chunk in self.solve_in_window(job, submit, suspects):
                 self.solve_suspect(job, submit, chunk)
@@ -383,6 +385,7 @@ class OnMap:
             raise TypeError("callback and trace do not go with a map-like callable, whose workers cannot call back")
         shipment = Shipment(job.plan, job.sample)
         solve = partial(solve_shipped, shipment.functions)
+        job.begin()
         for start in range(0, len(job.ranges), CHUNKS_IN_A_MAP):
             ranges = job.ranges[start:start + CHUNKS_IN_A_MAP]
             solutions = self.map_like(solve, ((shipment.part(chunk), job.wall_clock_deadline()) for chunk in ranges))

@@ -20,7 +20,7 @@ class Points:
     __slots__ = ("n_dim", "n_problems", "rows", "shape")
 
     def __init__(self, rows, shape):
-        self.rows = rows  # (n_problems, n_dim)
+        self.rows = rows  # (n_problems, n_dim); of any real dtype while they are the user's
         self.shape = shape  # of what the user gave: (), (n_dim,) or (..., n_dim)
         self.n_problems = len(rows)
         self.n_dim = shape[-1] if shape else 1
@@ -37,11 +37,11 @@ class Points:
         except MemoryError:
             raise MemoryError(f"{name} of shape {self.shape} needs {8 * self.rows.size} bytes as float64") from None
 
-    def move_to(self, rows, done=None):
-        """Has the points, but those that are done, where their answers will be: what happens to the user's own during
-        the run is of no matter, and ranges of them need no copies."""
-        waiting = ... if done is None else ~done
-        rows[waiting] = self.rows[waiting]
+    def move_to(self, rows, ranges=(slice(None),)):
+        """Has these ranges of the points where their answers will be: what happens to the user's own during the run is
+        of no matter, and parts of them need no copies."""
+        for problems in ranges:
+            rows[problems] = self.rows[problems]
         self.rows = rows
 
     def sample_rows(self):
@@ -62,6 +62,8 @@ def as_real_array(value, name):
         array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
+    if array.dtype.itemsize > 8:  # what counts is the number that a long double is rounded to
+        array = array.astype(np.float64)
     return array
 
 
@@ -230,7 +232,7 @@ def as_batch_args(batch_args, points):
     return tuple(arrays)
 
 
-def as_out(out, points):
+def as_out(out, points, batch_args):
     """The user's arrays for the answers, by name, as rows of problems."""
     if not isinstance(out, dict):
         raise TypeError(f"out must be a dictionary of arrays, got {type(out).__name__}")
@@ -252,6 +254,9 @@ def as_out(out, points):
         for other in answers:
             if other != name and np.may_share_memory(array, answers[other]):
                 raise ValueError(f"out[{name!r}] and out[{other!r}] overlap: each needs memory of its own")
+        for number, values in enumerate(batch_args if isinstance(batch_args, (tuple, list)) else ()):
+            if isinstance(values, np.ndarray) and np.may_share_memory(array, values):
+                raise ValueError(f"out[{name!r}] and batch_args[{number}] overlap: each needs memory of its own")
     return answers
 
 

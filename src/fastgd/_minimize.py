@@ -114,7 +114,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") into which the result is written,
         such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status. That of "x" may be
-        `x0` itself.
+        `x0` itself, but none may overlap `batch_args`.
     on_error : {"raise", "record"}, default "raise"
         Whether an exception of `fun` is raised, with a note that names the problem and the iteration, or ends that
         problem with status ``EXCEPTION``.
@@ -217,7 +217,7 @@ def maximize(fun, x0, args=(), **options):
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,
            out, **options):
     points = as_points(x0, "x0")
-    answers = allocate(points, None if out is None else as_out(out, points))
+    answers = allocate(points, None if out is None else as_out(out, points, options["batch_args"]))
     if len(points.shape) <= 1:
         require_finite(points, "x0")
     bounds = as_bounds(bounds, points, "x0")

@@ -101,17 +101,22 @@ class Plan:
             n_chunks = -(-n_chunks // shares) * shares
         return -(-self.points.n_problems // max(n_chunks, 1)) or SMALLEST_COMPILED_CHUNK
 
+    def data_size(self):
+        """How many numbers are in its batch_args."""
+        return sum(values.size for values in self.batch_args)
+
     def objective(self):
         """The core's objective for these problems, how its differences are taken, and the C functions it calls."""
         return as_objective(self.fun, self.points, self.args, self.jac, self.vectorized, self.unpack, self.batch_args,
                             self.maximize, self.record_errors)
 
-    def solve(self, answers, maxtime=np.inf, observer=None, running=None):
+    def solve(self, answers, maxtime=np.inf, observer=None, running=None, made=None):
         """Minimizes all problems and writes what comes out into the arrays `answers`.
 
-        To the list `running` comes what can end the run: a difference, whose deadline may be set to 0.
+        To the list `running` comes what can end the run: a difference, whose deadline may be set to 0. `made` is what
+        `objective` has returned, if it was called.
         """
-        objective, difference, functions = self.objective()
+        objective, difference, functions = made or self.objective()
         if running is not None:
             running.append(difference)
         lower, upper = self.bounds

@@ -87,7 +87,8 @@ class Spread:
         return plan.kind == "pointwise" and (plan.jac is None or isinstance(plan.jac, (str, Difference)))
 
     def solve(self, answers, observer):
-        plan, points = self.plan, self.plan.points
+        points = Points(self.plan.points.rows.copy(), self.plan.points.shape)  # for those that will be lost
+        plan = replace(self.plan, points=points)
         numbers = np.arange(points.n_problems).reshape(points.batch_shape)
         if not points.shape:
             points = Points(points.rows, (1,))
