@@ -811,13 +811,15 @@ def test_answers_in_the_place_of_their_starts(workers):
     assert np.array_equal(x0, expected.x)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("parts", [(slice(60), slice(1, 61)), (slice(1, 61), slice(60)),
                                    (slice(59, None, -1), slice(60))], ids=str)
-def test_answers_in_the_place_of_other_starts(parts):
+def test_answers_in_the_place_of_other_starts(parts, workers):
     """They do not overwrite those that are still to be read."""
     memory = starts(61, 2)
     expected = minimize(valley, memory[parts[0]], out={"x": memory[parts[1]].copy()}, chunk_size=7)
-    assert bits(minimize(valley, memory[parts[0]], out={"x": memory[parts[1]]}, chunk_size=7)) == bits(expected)
+    result = minimize(valley, memory[parts[0]], out={"x": memory[parts[1]]}, chunk_size=7, workers=workers)
+    assert bits(result) == bits(expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"chunk_size": 7}, {"workers": 2, "chunk_size": 7}], ids=str)

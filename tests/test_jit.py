@@ -61,6 +61,17 @@ def test_paths_are_those_of_values(options, jac, bounds):
     assert bits(found) == bits(minimize(product, x0, vectorized=True, **options))
 
 
+@pytest.mark.parametrize("dtype", ["f4", "i2", ">f8", "g"])
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (40, 3)], ids=str)
+def test_starts_of_another_dtype(dtype, shape):
+    """The kernel is compared with the function at points of float64, whatever x0 is."""
+    x0 = np.random.default_rng(4).uniform(-4.0, 4.0, shape).astype(dtype)
+    compiled = jit(lambda x: np.sum((x - 0.3) ** 2 + 0.1 * x**4))
+    found = minimize(compiled, x0, maxiter=20)
+    assert compiled.kind == "traced"
+    assert bits(found) == bits(minimize(compiled, x0.astype(float), maxiter=20))
+
+
 def test_a_frozen_coordinate_and_active_bounds():
     """Coordinates that cannot move have gradient 0; at a bound the one-sided formula of values is used."""
     bounds = ([0.0, 0.7, -3.0], [0.5, 0.7, 3.0])

@@ -68,7 +68,10 @@ class Job:
 
     def begin(self):
         """Nothing but the user's function can fail from here on, and answers are written."""
-        self.plan.points.move_to(self.answers["x"], [slice(*chunk) for chunk in self.ranges])
+        if self.n_done:
+            self.plan.points.move_to(self.answers["x"], [slice(*chunk) for chunk in self.ranges])
+        else:
+            self.plan.points.move_to(self.answers["x"])
 
     def answers_of(self, chunk):
         """The rows of a chunk."""

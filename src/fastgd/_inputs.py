@@ -38,8 +38,8 @@ class Points:
             raise MemoryError(f"{name} of shape {self.shape} needs {8 * self.rows.size} bytes as float64") from None
 
     def move_to(self, rows, ranges=(slice(None),)):
-        """Has these ranges of the points where their answers will be: what happens to the user's own during the run is
-        of no matter, and parts of them need no copies."""
+        """Has the points, or these ranges of them, where their answers will be: what happens to the user's own during
+        the run is of no matter, and parts of them need no copies. All at once they may be moved to where others are."""
         for problems in ranges:
             rows[problems] = self.rows[problems]
         self.rows = rows

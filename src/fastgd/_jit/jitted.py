@@ -258,7 +258,7 @@ class Specialization:
 
 def specialize(calling, points, arrays, libm):
     """The best of what can be made of a function: traced, compiled as it is written, or left as it is."""
-    samples = [(points.rows[row], [array[row] for array in arrays]) for row in points.sample_rows()]
+    samples = [(points.rows[row].astype(float), [array[row] for array in arrays]) for row in points.sample_rows()]
     reasons = []
     try:
         require_llvm()
