@@ -338,6 +338,21 @@ def around(center):
     return lambda x: np.sum((x - center) ** 2)
 
 
+class Wrapping:
+    def __init__(self, function):
+        functools.update_wrapper(self, function)
+
+    def __call__(self, x):
+        return self.__wrapped__(x)
+
+
+def with_keyword(center):
+    def function(x, *, center=center):
+        return float(np.sum((x - center) ** 2))
+
+    return function
+
+
 def added(x, center):
     return float(np.sum((x - float(center)) ** 2))
 
@@ -352,7 +367,9 @@ def added(x, center):
     lambda c: {"fun": lambda x, grid: 1.0, "args": (grid_of_nodes(8, c),)},
     lambda c: {"fun": lambda x, *data: 1.0, "args": (1, 23) if c < 2 else (12, 3)},
     lambda c: {"fun": lambda x, *data: 1.0, "args": (1.5, 12.5) if c < 2 else (1.51, 2.5)},
-], ids=range(13))
+    lambda c: {"fun": with_keyword(c)}, lambda c: {"fun": Wrapping(around(c))},
+    lambda c: {"fun": functions.sphere.compiled if c < 2 else functions.rosenbrock.compiled},
+], ids=range(16))
 def test_data_that_functions_bring_along(tmp_path, make):
     """Objects are compared by what they consist of, not by their names alone."""
     options = {"x0": starts(4), "checkpoint": tmp_path / "run.npz"}
@@ -401,6 +418,43 @@ def test_structures_that_contain_themselves(tmp_path):
     options = {"args": (ring,), "checkpoint": tmp_path / "run.npz"}
     first = minimize(lambda x, ring: valley(x), starts(4), **options)
     assert bits(minimize(lambda x, ring: valley(x), starts(4), **options)) == bits(first)
+
+
+TENSORS = """
+import sys
+import numpy as np, torch
+from scipy import stats
+from fastgd import minimize
+
+def holding(*data):
+    def function(x):
+        return float(np.sum((x - len(data))**2))
+    return function
+
+def first(w):
+    fun = holding(torch.tensor([w, 2.0], dtype=torch.float64), torch.nn.Linear(2, 2), stats.norm(1, 2))
+    return minimize(fun, np.ones((4, 2)), checkpoint=sys.argv[1]).fun[0]
+
+torch.manual_seed(0)
+first(1.0)
+try:
+    torch.manual_seed(0)
+    first(3.0)
+except ValueError as error:
+    assert "is the checkpoint of another run" in str(error)
+else:
+    raise AssertionError
+"""
+
+
+def test_the_next_process_knows_tensors_and_distributions(tmp_path):
+    """Neither the memory of a tensor nor NumPy's global random numbers tell processes apart; numbers do."""
+    pytest.importorskip("torch")
+    pytest.importorskip("scipy")
+    for _ in range(2):
+        run = subprocess.run([sys.executable, "-W", "ignore", "-c", TENSORS, tmp_path / "run.npz"],
+                             capture_output=True, text=True, env=ENVIRONMENT)
+        assert (run.returncode, run.stderr) == (0, "")
 
 
 SAME = """

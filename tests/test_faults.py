@@ -264,6 +264,21 @@ def test_sizes_that_overflow_or_exceed_memory(kind, shape, bounds):
                 call(large, bounds=bounds)
 
 
+@pytest.mark.parametrize(("fun", "x0", "options"), [
+    (lambda x: (x @ x, 2 * x), [1.0, 2.0], {}), (lambda x: (x * x, 2 * x), 1.0, {}),
+    (lambda x: (np.sum(x * x, axis=0), 2 * x), np.ones((5, 2)), {"vectorized": True}),
+], ids=["point", "number", "vectorized"])
+def test_a_pair_without_jac(fun, x0, options):
+    """A value and its gradient, where only the value is expected."""
+    with pytest.raises((TypeError, ValueError), match=r"fun must return .*; a pair of value and gradient goes with jac=Tr"):
+        minimize(fun, x0, **options)
+
+
+def test_class_of_the_differences():
+    with pytest.raises(TypeError, match=r"jac must be None, .* got the class Difference"):
+        minimize(lambda x: x @ x, [1.0, 2.0], jac=Difference)
+
+
 @every_kind
 def test_result_is_not_the_start(kind):
     """Neither does the answer share memory with x0, nor does a change of x0 during the run reach it."""

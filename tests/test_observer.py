@@ -227,6 +227,11 @@ def test_traced_problem_that_is_not_there(x0):
         minimize(lambda x: x[0] ** 2, x0, trace=(1, [2]))
 
 
+def test_mask_of_another_shape():
+    with pytest.raises(IndexError, match=r"the mask of trace has shape \(2,\), the batch \(3,\)"):
+        minimize(lambda x: 1 / 0, np.ones((3, 2)), trace=(1, np.array([True, False])))
+
+
 def test_paths_by_a_mask():
     result = minimize(lambda x: x[0] ** 2, [[1.0], [2.0], [3.0]], trace=(1, np.array([False, True, True])))
     assert list(result.trace) == [1, 2]

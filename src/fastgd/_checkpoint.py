@@ -228,13 +228,18 @@ def data_of(thing):
     if isinstance(thing, types.MethodType):
         return [thing.__self__, thing.__func__]
     if isinstance(thing, types.FunctionType):
-        return [thing.__qualname__, thing.__defaults__, *map(data_in, thing.__closure__ or ())]
+        return [thing.__qualname__, thing.__defaults__, thing.__kwdefaults__, *map(data_in, thing.__closure__ or ())]
     if isinstance(thing, CompiledFunction):  # its address is another one in every process
-        return [thing.signature, getattr(thing.owner[0], "__name__", None)]
+        return [thing.signature, getattr(thing.owner[0], "__name__", None), symbol_at(thing.address)]
     if is_jitted(thing):
         return [thing.fun, thing.vectorized, thing.unpack, thing.libm]
     if isinstance(thing, type) or hasattr(thing, "__qualname__"):
-        return [thing.__qualname__]
+        return [thing.__qualname__, getattr(thing, "__wrapped__", None)]
+    if thing is np.random.mtrand._rand:  # NumPy's global one, to which SciPy's distributions refer
+        return []
+    if hasattr(thing, "__dlpack__"):  # an array of another library, whose pickle may tell processes apart
+        with suppress(Exception):  # of any kind: it may be on another device
+            return [np.asarray(thing.detach() if hasattr(thing, "detach") else thing)]
     try:
         reduced = thing.__reduce_ex__(4)
     except Exception:  # of any kind, from the user's class
@@ -243,6 +248,24 @@ def data_of(thing):
         return [reduced]
     constructor, arguments, state, elements, items = (*reduced[:5], None, None, None)[:5]
     return [constructor, arguments, state, list(elements or ()), list(items or ())]
+
+
+def symbol_at(address):
+    """The library of a C function and its name there, or its place if it has none; None for code that was made by this
+    process, and where the system does not tell."""
+    import ctypes
+
+    class Symbol(ctypes.Structure):
+        _fields_ = [("library", ctypes.c_char_p), ("base", ctypes.c_void_p), ("name", ctypes.c_char_p),
+                    ("address", ctypes.c_void_p)]
+
+    found = Symbol()
+    try:
+        if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(found)):
+            return None
+    except (OSError, TypeError, AttributeError):
+        return None
+    return os.path.basename(found.library), found.name if found.address == address else address - found.base
 
 
 def data_in(cell):

@@ -35,7 +35,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     step : float, optional
         The absolute step h, in units of x. By default it is chosen from x, see `Difference`.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
-        `fun` is never called outside; near a bound the formula is one-sided.
+        `fun` is never called outside; near a bound the formula is one-sided. Between equal bounds the slope is 0.
     vectorized : bool or "rows", default False
         As in `minimize`.
     unpack : bool, default False

@@ -89,7 +89,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Seconds after which no further call to `fun` begins (but those for the values at the answers). Problems not
         begun keep x0, with fun = nan.
     keep_best : bool, default False
-        Return the best iterate instead of the last one; f is then evaluated in every iteration.
+        Return the best iterate instead of the last one; f is then evaluated in every iteration. The status tells how
+        the run ended, perhaps at another point.
     noise : noise.GaussianNoise, optional
         Random numbers added to the gradients that the method uses; not to those of the tests for convergence, nor to
         ``result.jac``. For methods whose learning rate is not "auto".
@@ -98,7 +99,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     workers : int, concurrent.futures.Executor or map-like callable, default 1
         Who solves the problems of a batch: so many threads (-1: as many as there are CPUs for this process), or the
         processes or machines behind an executor (of the standard library, Dask, mpi4py, loky), to which the functions
-        are sent by pickle, or cloudpickle where it is installed. The results are the same. Threads gain where `fun` is
+        are sent by pickle, or cloudpickle where it is installed, but not `callback` and `trace`; a map-like callable
+        must keep the order of its arguments. The results are the same. Threads gain where `fun` is
         compiled (see `jit`, `compiled`) or lets go of the GIL. If there are fewer problems than workers, and `fun` is
         a Python function of one point, the points of its differences are spread over the workers instead.
     chunk_size : int, optional
@@ -108,9 +110,9 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         A file, ``.npz``, into which finished problems are written every few seconds. A call with the same arguments
         that finds it goes on from there; chunks that `maxtime` has cut off, or in which a problem was lost with its
         worker, begin again. All arguments are compared with those of that call, and so are the numbers and arrays that
-        functions and objects hold; the code of functions, their global variables, and lists, dictionaries and sets
-        around them are not: delete the file when you change those. Problems from the file have no trace. Noise needs
-        `rng` then.
+        functions and objects hold; the code of functions, their attributes and global variables, lists, dictionaries
+        and sets around them, and what pointers of C functions lead to are not: delete the file when you change those.
+        Problems from the file have no trace. Noise needs `rng` then.
     out : dict, optional
         Arrays by field name ("x", "fun", "jac", "nit", "nfev", "njev", "status") into which the result is written,
         such as numpy.memmap, of the result's shapes; dtype float64, or intp for counts and status. That of "x" may be
@@ -138,7 +140,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
     TypeError, ValueError
         If an argument, or what `fun` returns, has the wrong type, shape or range.
     Exception
-        Whatever `fun` raises, unless `on_error` is "record".
+        Whatever `fun` raises, unless `on_error` is "record", or `fun` takes Python floats (x0 is one, or `unpack`) and
+        this is their ZeroDivisionError or OverflowError, which stands for nan.
     IndexError
         If `trace` names a problem that the batch does not have.
     RuntimeError

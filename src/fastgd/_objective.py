@@ -24,9 +24,9 @@ def split_jac(jac):
     if isinstance(jac, str):
         as_choice(jac, "jac", ("3-point", "exact"))
         return None if jac == "3-point" else jac, CentralDifference()
-    if jac is not True and not callable(jac) and recognize(jac) is None:
-        raise TypeError("jac must be None, '3-point', 'exact', a fastgd.Difference, a function or True; got "
-                        f"{type(jac).__name__}")
+    if jac is Difference or (jac is not True and not callable(jac) and recognize(jac) is None):
+        got = f"the class {jac.__name__}" if isinstance(jac, type) else type(jac).__name__
+        raise TypeError(f"jac must be None, '3-point', 'exact', a fastgd.Difference, a function or True; got {got}")
     return jac, CentralDifference()
 
 

@@ -118,6 +118,8 @@ def read_trace(trace, points):
         return int(every), range(points.n_problems)
     numbers = np.arange(points.n_problems).reshape(points.batch_shape)
     if isinstance(problems, np.ndarray) and problems.dtype == bool:
+        if problems.shape != points.batch_shape:
+            raise IndexError(f"the mask of trace has shape {problems.shape}, the batch {points.batch_shape}")
         problems = np.argwhere(problems)
     try:
         chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]

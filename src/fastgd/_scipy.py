@@ -64,20 +64,19 @@ def scipy_method(name="gd", /, **options):
     """
     from .methods import BY_NAME
 
-    for option in ("fun", "x0", "args", "method"):
-        if option in options:
-            raise TypeError(f"scipy_method() does not take {option!r}: scipy.optimize.minimize passes it")
+    refuse_what_scipy_passes(options)
     refuse_unknown(options, "scipy_method", minimize)
     if isinstance(name, str):
         as_choice(name, "method", tuple(BY_NAME))
     return partial(run, name, options)
 
 
-def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
+def run(method, own_options, fun, x0, /, args=(), *, jac=None, hess=None, hessp=None, bounds=None, constraints=(),
         callback=None, tol=None, disp=False, **options):
     """What `scipy.optimize.minimize` calls, with its own names for the arguments."""
     from scipy.optimize import OptimizeResult  # type: ignore[import-untyped]
 
+    refuse_what_scipy_passes(options)
     refuse(hess=hess, hessp=hessp, constraints=constraints)
     if bounds is not None:
         x0, bounds = as_inside(x0, bounds)
@@ -89,6 +88,12 @@ def run(method, own_options, /, fun, x0, args=(), *, jac=None, hess=None, hessp=
     if disp:
         print(result)
     return OptimizeResult({name: value for name, value in dict(result).items() if value is not None})
+
+
+def refuse_what_scipy_passes(options):
+    for option in ("fun", "x0", "args", "method"):
+        if option in options:
+            raise TypeError(f"scipy_method() does not take {option!r}: scipy.optimize.minimize passes it")
 
 
 def refuse(**given):

@@ -9,11 +9,20 @@ cdef object ndarray = np.ndarray
 cdef object float64 = np.dtype(np.float64)
 
 
+cdef str hint_at_pair(object result):
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    return "; a pair of value and gradient goes with jac=True" if is_pair else ""
+
+
 cdef object as_numbers(object result, str what):
     """A plain float64 array of what the user's function returned, or a TypeError that names its type."""
     if isinstance(result, np.ma.MaskedArray):
         raise TypeError(f"{what} must return real numbers, got a masked array")
-    array = np.asarray(result)
+    try:
+        array = np.asarray(result)
+    except ValueError:  # entries of different shapes
+        raise TypeError(f"{what} must return real numbers, got a {type(result).__name__} of arrays{hint_at_pair(result)}"
+                        ) from None
     if array.dtype.kind not in "fiub":
         found = type(result).__name__
         if array.dtype.kind != "O" or isinstance(result, ndarray):
@@ -28,7 +37,9 @@ cpdef double convert_value(object result) except? -1.0:
         return float(result)
     array = as_numbers(result, "fun")
     if array.size != 1:
-        hint = f"; problems of one variable each start at an x0 of shape ({array.size}, 1)" if array.ndim == 1 else ""
+        hint = hint_at_pair(result)
+        if array.ndim == 1 and not hint:
+            hint = f"; problems of one variable each start at an x0 of shape ({array.size}, 1)"
         raise ValueError(f"fun must return one number for one point, got an array of shape {array.shape}{hint}")
     return array.item()
 
