@@ -255,17 +255,15 @@ def symbol_at(address):
     process, and where the system does not tell."""
     import ctypes
 
-    class Symbol(ctypes.Structure):
-        _fields_ = [("library", ctypes.c_char_p), ("base", ctypes.c_void_p), ("name", ctypes.c_char_p),
-                    ("address", ctypes.c_void_p)]
-
-    found = Symbol()
+    found = (ctypes.c_void_p * 4)()  # a Dl_info
     try:
-        if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), ctypes.byref(found)):
+        if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), found):
             return None
     except (OSError, TypeError, AttributeError):
         return None
-    return os.path.basename(found.library), found.name if found.address == address else address - found.base
+    library, base, name, start = found
+    return (os.path.basename(ctypes.string_at(library)),
+            ctypes.string_at(name) if start == address else address - (base or 0))
 
 
 def data_in(cell):

@@ -21,8 +21,8 @@ cdef object as_numbers(object result, str what):
     try:
         array = np.asarray(result)
     except ValueError:  # entries of different shapes
-        raise TypeError(f"{what} must return real numbers, got a {type(result).__name__} of arrays{hint_at_pair(result)}"
-                        ) from None
+        raise TypeError(f"{what} must return real numbers, got a {type(result).__name__} of arrays"
+                        + hint_at_pair(result)) from None
     if array.dtype.kind not in "fiub":
         found = type(result).__name__
         if array.dtype.kind != "O" or isinstance(result, ndarray):
