@@ -270,7 +270,7 @@ def test_sizes_that_overflow_or_exceed_memory(kind, shape, bounds):
 ], ids=["point", "number", "vectorized"])
 def test_a_pair_without_jac(fun, x0, options):
     """A value and its gradient, where only the value is expected."""
-    with pytest.raises((TypeError, ValueError), match="fun must return .*; a pair of value and gradient goes with"):
+    with pytest.raises((TypeError, ValueError), match=r"fun must return .*; a pair of value and gradient goes with"):
         minimize(fun, x0, **options)
 
 
