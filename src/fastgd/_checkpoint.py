@@ -230,7 +230,7 @@ def data_of(thing):
     if isinstance(thing, types.FunctionType):
         return [thing.__qualname__, thing.__defaults__, thing.__kwdefaults__, *map(data_in, thing.__closure__ or ())]
     if isinstance(thing, CompiledFunction):  # its address is another one in every process
-        return [thing.signature, getattr(thing.owner[0], "__name__", None), symbol_at(thing.address)]
+        return [thing.signature, getattr(thing.owner[0], "__name__", None), thing.symbol]
     if is_jitted(thing):
         return [thing.fun, thing.vectorized, thing.unpack, thing.libm]
     if isinstance(thing, type) or hasattr(thing, "__qualname__"):
@@ -248,22 +248,6 @@ def data_of(thing):
         return [reduced]
     constructor, arguments, state, elements, items = (*reduced[:5], None, None, None)[:5]
     return [constructor, arguments, state, list(elements or ()), list(items or ())]
-
-
-def symbol_at(address):
-    """The library of a C function and its name there, or its place if it has none; None for code that was made by this
-    process, and where the system does not tell."""
-    import ctypes
-
-    found = (ctypes.c_void_p * 4)()  # a Dl_info
-    try:
-        if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(address), found):
-            return None
-    except (OSError, TypeError, AttributeError):
-        return None
-    library, base, name, start = found
-    return (os.path.basename(ctypes.string_at(library)),
-            ctypes.string_at(name) if start == address else address - (base or 0))
 
 
 def data_in(cell):

@@ -68,10 +68,8 @@ class Job:
 
     def begin(self):
         """Nothing but the user's function can fail from here on, and answers are written."""
-        if self.n_done:
-            self.plan.points.move_to(self.answers["x"], [slice(*chunk) for chunk in self.ranges])
-        else:
-            self.plan.points.move_to(self.answers["x"])
+        waiting = [slice(*chunk) for chunk in self.ranges] if self.n_done else [slice(None)]
+        self.plan.points.move_to(self.answers["x"], waiting)
 
     def answers_of(self, chunk):
         """The rows of a chunk."""

@@ -1,5 +1,6 @@
 """C functions as objectives: where they are, how they are called, and what keeps them alive."""
 
+import os
 import re
 from dataclasses import dataclass
 from math import prod
@@ -54,6 +55,22 @@ class CompiledFunction:
     def signature(self):
         """As fastgd spells it."""
         return next(signature for signature, kind in SIGNATURES.items() if kind == (self.form, self.has_user_data))
+
+    @property
+    def symbol(self):
+        """Its library and its name there, or its place if it has none, in all processes; None for code that was made by
+        this process, and where the system does not tell."""
+        import ctypes
+
+        found = (ctypes.c_void_p * 4)()  # a Dl_info
+        try:
+            if not ctypes.CDLL(None).dladdr(ctypes.c_void_p(self.address), found):
+                return None
+        except (OSError, TypeError, AttributeError):
+            return None
+        library, base, name, start = found
+        return (os.path.basename(ctypes.string_at(library)),
+                ctypes.string_at(name) if start == self.address else self.address - (base or 0))
 
     def __repr__(self):
         user_data = f", user_data={self.user_data:#x}" if self.has_user_data else ""
