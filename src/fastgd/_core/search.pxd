@@ -3,6 +3,8 @@ from .update cimport Rule
 
 
 cdef class SpectralGradient(Rule):
+    cdef bint any_rejected  # of the trials that were received last
+    cdef void judge(self, Lanes lanes) noexcept nogil
     cdef void reject(self, Lanes lanes, Py_ssize_t lane) noexcept nogil
     cdef void shorten(self, Lanes lanes, Py_ssize_t lane) noexcept nogil
     cdef void begin_searches(self, Lanes lanes, const Py_ssize_t *begins) noexcept nogil

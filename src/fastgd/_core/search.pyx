@@ -10,7 +10,7 @@ from cython cimport final
 from libc.math cimport INFINITY, fabs
 from libc.string cimport memset
 
-from .lanes cimport ITERATE, Lanes, nit_of
+from .lanes cimport ITERATE, Lanes, accept_all, nit_of
 from .objective cimport GRADIENT, VALUE
 from .stopping cimport NONFINITE, RUNNING, STALLED
 
@@ -107,17 +107,25 @@ cdef class SpectralGradient(Rule):
         row(lanes, STEP)[lane] = row(lanes, FRACTION)[lane] = 0.0  # y stays at x while the lane waits for its gradient
 
     cdef void receive(self, Lanes lanes) noexcept nogil:
+        if lanes.want_in_common == GRADIENT and not lanes.any_fault:
+            self.any_rejected = False
+            accept_all(lanes)
+        else:
+            self.judge(lanes)
+            lanes.accept()
+
+    cdef void judge(self, Lanes lanes) noexcept nogil:
         cdef Py_ssize_t lane
         cdef Py_ssize_t *rejected = lanes.columns
-        cdef bint any_rejected = fastgd_judge(lanes.state, lanes.capacity, lanes.phase, rejected, lanes.want,
-                                              lanes.fault, lanes.f_y, RUNNING, VALUE, GRADIENT,
-                                              lanes.gradients_wait, lanes.gradients_came, lanes.live)
+        self.any_rejected = fastgd_judge(lanes.state, lanes.capacity, lanes.phase, rejected, lanes.want, lanes.fault,
+                                         lanes.f_y, RUNNING, VALUE, GRADIENT, lanes.gradients_wait,
+                                         lanes.gradients_came, lanes.live)
+        lanes.any_again = True
         lanes.want_in_common = -1
-        if any_rejected:
+        if self.any_rejected:
             for lane in range(lanes.live):
                 if rejected[lane]:
                     self.reject(lanes, lane)
-        lanes.accept()
 
     cdef void reject(self, Lanes lanes, Py_ssize_t lane) noexcept nogil:
         """Nobody goes to a y that fails; a start that fails is the end."""
@@ -139,11 +147,12 @@ cdef class SpectralGradient(Rule):
         lanes.ask(lane, VALUE)
 
     cdef void propose(self, Lanes lanes) noexcept nogil:
-        if fastgd_list_beginnings(lanes.columns, lanes.phase, lanes.status, ITERATE, RUNNING, lanes.live):
+        if lanes.any_iterate and fastgd_list_beginnings(lanes.columns, lanes.phase, lanes.status, ITERATE, RUNNING,
+                                                        lanes.live):
             self.measure_steps(lanes)
             self.begin_searches(lanes, lanes.columns)
             self.set_trial_points(lanes)
-        else:
+        elif self.any_rejected:
             self.set_some_trial_points(lanes)
 
     cdef void begin_searches(self, Lanes lanes, const Py_ssize_t *begins) noexcept nogil:
