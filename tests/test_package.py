@@ -58,6 +58,37 @@ cdef class Raising(Objective):
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         with gil:
             raise ArithmeticError("from the user's package")
+
+
+cdef class Distance(Objective):
+    cdef const double[:, ::1] centers
+
+    def __init__(self, centers):
+        self.centers = centers
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        for j in range(block.n_points):
+            f[j] = 0.0
+            for i in range(block.n_dim):
+                f[j] += (block.x[i * block.stride + j] - self.centers[block.problems[j], i]) ** 2
+        return VALUE
+
+
+cdef class Forgetful(Objective):
+    cdef int supplied
+
+    def __init__(self, has_gradient, takes_points, supplied):
+        self.has_gradient = has_gradient
+        self.takes_points = takes_points
+        self.supplied = supplied
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        f[0] = 0.0
+        return self.supplied
+
+    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
+        return self.supplied
 """
 
 
@@ -136,6 +167,35 @@ def test_cython_objective_is_minimized(user_objective, name):
     # the gradient halves x in every iteration, whoever supplies it
     expected = np.ceil(np.log2(2.0 * abs(x0).max(axis=1) / 1e-6))
     np.testing.assert_array_equal(result.nit, expected)
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"workers": 2}, {"workers": 2, "chunk_size": 100}, {"chunk_size": 3000}, {"progress": lambda done, total: None},
+    {"checkpoint": "run.npz"},
+], ids=str)
+def test_cython_objective_gets_the_numbers_that_problems_have_in_the_batch(user_objective, options, tmp_path,
+                                                                           monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    centers = np.random.default_rng(6).normal(scale=5.0, size=(10_000, 2))
+    result = fastgd.minimize(user_objective.Distance(centers), np.zeros_like(centers), **options)
+    assert result.success.all()
+    np.testing.assert_allclose(result.x, centers, atol=1e-6)
+
+
+@pytest.mark.parametrize("maxtime", [None, 60.0])
+@pytest.mark.parametrize(("options", "message"), [
+    ((False, False, 0), "evaluate returned 0, where 1 was expected"),
+    ((True, False, 0), "evaluate returned 0, where 3 was expected"),
+    ((True, False, 1), "evaluate returned 1, where 3 was expected"),
+    ((False, True, 1), "evaluate_pairs returned 1, where 6 was expected"),
+])
+def test_cython_objective_that_supplies_less_than_was_wanted(user_objective, options, message, maxtime):
+    objective = user_objective.Forgetful(*options)
+    with pytest.raises(RuntimeError, match=rf"^Forgetful\.{message}$"):
+        fastgd.minimize(objective, np.ones((5, 3)), maxtime=maxtime)
+    if not objective.has_gradient:
+        with pytest.raises(RuntimeError, match=rf"^Forgetful\.{message}$"):
+            fastgd.gradient(objective, np.ones((5, 3)))
 
 
 def test_cython_objective_of_one_problem(user_objective):

@@ -178,7 +178,7 @@ cdef class CompiledBlock(Objective):
         self.stride = stride
         for j in range(n):
             for k in range(n_params):
-                self.columns[k * stride + j] = self.params[block.problems[j], k]
+                self.columns[k * stride + j] = self.params[block.problems[j] - block.first, k]
         return 0
 
     cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil:
@@ -286,5 +286,6 @@ cdef class CompiledBlock(Objective):
         """Raises the exception of the function at that point, or one that tells the status."""
         cdef Py_ssize_t i
         if self.fun is not None and column >= 0:
-            self.fun([block.x[i * block.stride + column] for i in range(block.n_dim)], block.problems[column])
+            self.fun([block.x[i * block.stride + column] for i in range(block.n_dim)],
+                     block.problems[column] - block.first)
         raise RuntimeError(f"the compiled function returned status {status}")

@@ -49,6 +49,7 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     needs.values = rule.needs_values or observer is not None and watched is None
     needs.noise = noise is not None
     lanes.allocate(source.n_dim, lanes_for(objective, source.n_problems), objective, needs)
+    lanes.block.first = source.first
     lanes.cost = most_evaluations(lanes, objective)
     lanes.differences_need_f = lanes.bounded and not objective.has_gradient
     source.watched = watched

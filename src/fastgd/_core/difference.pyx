@@ -12,6 +12,7 @@ from .evaluation cimport (
     open_block,
     open_in_place,
     pad,
+    refuse_less,
     repeat_first,
     side_by_side,
     take_values,
@@ -162,7 +163,7 @@ cdef class CentralDifference(Steps):
         block.deadline = &self.deadline
         for j in range(n):
             lanes.block_lanes = lane_of + j
-            lanes.block_problems[0] = lanes.problem[lane_of[j]]
+            lanes.block_problems[0] = lanes.problem[lane_of[j]] + block.first
             if lanes.capacity > 1:
                 for i in range(lanes.n_dim):
                     block.x[i] = x[i * lanes.capacity + j]
@@ -174,6 +175,8 @@ cdef class CentralDifference(Steps):
                 block.failed[0] = False
                 block.n_failed = 0
             if unlikely(n_values < 2 * lanes.n_dim):
+                if not time_is_over(self):
+                    refuse_less(objective, "evaluate_pairs", n_values, 2 * lanes.n_dim)
                 count(lanes, lane_of, j, 2 * lanes.n_dim, 0)
                 count(lanes, lane_of + j, 1, n_values, 0)
                 return 1

@@ -71,6 +71,9 @@ cdef bint may_be_asked(Lanes lanes, const double *x, Py_ssize_t lane) noexcept n
 cdef void take_values(Lanes lanes, const double *values, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
 
 
+cdef int refuse_less(Objective objective, str method, Py_ssize_t supplied, Py_ssize_t wanted) except -1 nogil
+
+
 cdef class Evaluator:
     cdef public double deadline  # no call to the objective begins after it,
     cdef bint is_closing         # but for the values at the answers, unless it is 0

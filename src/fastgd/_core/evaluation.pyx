@@ -4,7 +4,7 @@ from libc.math cimport INFINITY, isfinite
 from libc.string cimport memcpy, memset
 
 from .lanes cimport Lanes
-from .objective cimport GRADIENT, VALUE, Block, Objective
+from .objective cimport GRADIENT, LATE, VALUE, Block, Objective
 from .stopping cimport EXCEPTION, NONFINITE, RUNNING
 
 cdef extern from "rows.h":
@@ -69,13 +69,14 @@ cdef bint open_in_place(Lanes lanes, Objective objective, double *x, const Py_ss
 
 cdef void name_problems(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
     """Whose points the columns of a block are: those of n lanes, perhaps several times, and copies of the first."""
-    cdef Py_ssize_t column
+    cdef Py_ssize_t column, first = lanes.block.first
     cdef Py_ssize_t *problems = lanes.block_problems
     if are_first_lanes(lane_of, n):
-        memcpy(problems, lanes.problem, n * sizeof(Py_ssize_t))
+        for column in range(n):
+            problems[column] = lanes.problem[column] + first
     else:
         for column in range(n):
-            problems[column] = lanes.problem[lane_of[column]]
+            problems[column] = lanes.problem[lane_of[column]] + first
     for column in range(n, lanes.n_block_columns):
         problems[column] = problems[column - n]
     for column in range(lanes.n_block_columns, lanes.block.n_points):
@@ -140,6 +141,12 @@ cdef void take_gradients(Lanes lanes, const double *slopes, const Py_ssize_t *la
             if not isfinite(row[j]) or not isfinite(lanes.y[at + lane_of[j]]):
                 note_fault(lanes, lane_of[j], NONFINITE)
                 note_unwritten(lanes, lane_of[j], row[j])
+
+
+cdef int refuse_less(Objective objective, str method, Py_ssize_t supplied, Py_ssize_t wanted) except -1 nogil:
+    """What an objective returns tells that it has supplied less than was wanted."""
+    with gil:
+        raise RuntimeError(f"{type(objective).__name__}.{method} returned {supplied}, where {wanted} was expected")
 
 
 cdef class Evaluator:
@@ -218,6 +225,10 @@ cdef class Evaluator:
             return 0
         block.deadline = &self.deadline
         supplied = objective.evaluate(block, want, lanes.block_f, slopes)
+        if unlikely(supplied == LATE):
+            return 0
+        if unlikely(not supplied & want):
+            refuse_less(objective, "evaluate", supplied, want)
         if block.n_failed:
             for column in range(lanes.n_block_columns):
                 if block.failed[column]:
@@ -250,4 +261,6 @@ cdef class Evaluator:
             take_values(lanes, lanes.block_f, lane_of, n)
         if supplied & GRADIENT:
             take_gradients(lanes, slopes, lane_of, n)
+        if unlikely(supplied and supplied & want != want and not lanes.any_fault):
+            refuse_less(objective, "evaluate", supplied, want)
         return supplied == 0

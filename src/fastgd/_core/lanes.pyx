@@ -185,7 +185,7 @@ cdef class Lanes:
             self.all_lanes[lane] = lane
         memset(self.block.failed, 0, block_width * sizeof(bint))
         self.block.problems = self.block_problems
-        self.block.n_failed = 0
+        self.block.n_failed = self.block.first = 0
         self.block.culprit = self.unwritten = -1
         self.block.n_dim = self.n_dim
 

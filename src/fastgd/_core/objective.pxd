@@ -2,6 +2,8 @@ cdef enum:
     # What a lane can want of an objective, and what an evaluation supplied: a mask.
     VALUE = 1
     GRADIENT = 2
+    # Returned instead, by an objective that was not ready by the deadline.
+    LATE = 4
 
 
 cdef enum:
@@ -12,7 +14,8 @@ cdef enum:
 cdef struct Block:
     # Points to evaluate, a column each.
     double *x                   # (n_dim, stride)
-    const Py_ssize_t *problems  # (n_points,) the problem that each column belongs to
+    const Py_ssize_t *problems  # (n_points,) the number in the whole batch of the problem that each column belongs to
+    Py_ssize_t first            # that of the first problem of the run, which may have a part of the batch
     bint *failed                # (n_points,) set where the user's function failed and the run goes on
     Py_ssize_t n_failed         # how many of them are set
     Py_ssize_t culprit          # the column whose evaluation raised, or -1

@@ -4,7 +4,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memcmp, memcpy
 
 from .argument cimport Argument, is_untouched, present
-from .objective cimport ALIASING, GRADIENT, VALUE
+from .objective cimport ALIASING, GRADIENT, LATE, VALUE
 from .python_objective cimport Evaluation, PythonObjective, fill_nan
 from .returned cimport copy_gradients, copy_values, split_pair
 
@@ -61,7 +61,7 @@ cdef class Vectorized(PythonObjective):
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + WIDTH_STEP - 1) // WIDTH_STEP * WIDTH_STEP
-        if block.n_points == block.n_dim or block.n_points % ALIASING == 0:
+        while block.n_points == block.n_dim or block.n_points % ALIASING == 0:
             block.n_points += WIDTH_STEP  # a function that mistakes the axes must fail
         block.stride = block.n_points
         with gil:
@@ -82,7 +82,7 @@ cdef class Vectorized(PythonObjective):
             chosen = np.empty(block.n_points, dtype=np.intp)
             known = chosen
             memcpy(&known[0], block.problems, size)
-            columns = [values[chosen] for values in self.batch_args]
+            columns = [values[chosen - block.first] for values in self.batch_args]
             if not self.rows:
                 columns = [np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in columns]
             for values in columns:
@@ -137,7 +137,7 @@ cdef class Vectorized(PythonObjective):
         try:
             returned = self.ask_for(block, want)
         except OutOfTimeError:
-            return 0
+            return LATE
         except Exception as error:
             if self.has_written(block):
                 raise
@@ -214,8 +214,8 @@ cdef class Vectorized(PythonObjective):
         return found + self.find_failing(block, want, points, problems, groups[half:])
 
     cdef int isolate(self, Block *block, int want, double *f, double *g, object error) except -1:
-        """After an error: evaluates what can be evaluated, or raises the error and says which column it was. Returns 0
-        if the time is over."""
+        """After an error: evaluates what can be evaluated, or raises the error and says which column it was. Returns
+        LATE if the time is over."""
         cdef Py_ssize_t column
         cdef int trusted = self.trusted, tested = self.tested
         self.move_points(block)
@@ -231,7 +231,7 @@ cdef class Vectorized(PythonObjective):
             raise error
         if fastgd_seconds() > block.deadline[0]:
             self.trusted, self.tested = trusted, tested
-            return 0
+            return LATE
         failing = np.concatenate([np.empty(0, np.intp), *groups])
         columns = np.arange(block.n_points)
         good = np.setdiff1d(columns, failing)
