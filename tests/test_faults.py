@@ -15,6 +15,7 @@ import scipy.linalg.blas
 
 import fastgd
 from fastgd import Difference, Status, gradient, maximize, minimize
+from fastgd.schedules import Schedule
 
 RATE = 0.3  # an iteration takes a valley's coordinate to 0.4 of what it was
 
@@ -165,8 +166,10 @@ NOT_REAL = [
 @pytest.mark.parametrize(("x0", "named"), NOT_REAL, ids=range(len(NOT_REAL)))
 def test_start_that_is_not_real(kind, x0, named):
     """What is not an array of real numbers is a TypeError with the dtype, for points and for other numbers."""
-    for call in (partial(kind.solve, x0), partial(kind.gradient, x0), partial(kind.solve, 1.0, learning_rate=x0),
-                 partial(kind.solve, [1.0, 2.0], bounds=(x0, None))):
+    calls = [partial(kind.solve, x0), partial(kind.gradient, x0), partial(kind.solve, 1.0, learning_rate=x0)]
+    if not isinstance(x0, list) or None not in x0:  # which is no bound
+        calls.append(partial(kind.solve, [1.0, 2.0], bounds=(x0, None)))
+    for call in calls:
         with pytest.raises(TypeError, match=named):
             call()
 
@@ -567,6 +570,31 @@ def test_wrong_shape_is_no_problem_of_one_problem(kind):
     assert len(calls) <= 2
 
 
+@pytest.mark.parametrize("x0", [[1.0, 2.0], np.ones((50, 2))], ids=["one", "many"])
+@pytest.mark.parametrize(("fun", "jac", "error", "message"), [
+    (lambda x: None, None, TypeError, "fun must return real numbers, got NoneType"),
+    (lambda x: x, None, ValueError, "fun must return one number"),
+    (lambda x: x @ x, lambda x: x[:1], ValueError, "jac must return the shape"),
+    (lambda x: x @ x, lambda x: "no", TypeError, "jac must return real numbers"),
+    (lambda x: x @ x, True, TypeError, "must return a pair"),
+    (lambda x: (x, x), True, ValueError, "fun must return one number"),
+    (lambda x: (1.0, 1.0), True, ValueError, "jac must return the shape"),
+])
+def test_wrong_type_or_shape_of_one_point_is_raised_where_exceptions_are_recorded(fun, jac, error, message, x0):
+    with pytest.raises(error, match=message):
+        minimize(fun, x0, jac=jac, on_error="record")
+
+
+def test_user_exception_after_a_value_that_was_read_is_recorded():
+    def fun(x):
+        if x[0] > 3.0:
+            raise ValueError("as planned")
+        return np.float32(x @ x)
+
+    result = minimize(fun, [[1.0], [4.0]], on_error="record", maxiter=3, learning_rate=0.1)
+    assert result.status.tolist() == [Status.MAXITER, Status.EXCEPTION]
+
+
 @pytest.mark.parametrize("name", ["learning_rate", "gtol", "xtol", "ftol", "ftarget", "maxtime", "maxiter", "maxfev"])
 @pytest.mark.parametrize("value", [True, np.array([True, False])], ids=repr)
 def test_booleans_are_no_numbers(name, value):
@@ -589,8 +617,10 @@ def test_masked_batch_args(solver):
 
 
 @every_vectorized_kind
-@pytest.mark.parametrize("n_dim", [32, 64])
-@pytest.mark.parametrize("n_problems", [1, 2, 32, 33, 64, 1000])
+@pytest.mark.parametrize(("n_dim", "n_problems"), [
+    *((n_dim, n_problems) for n_dim in (32, 64) for n_problems in (1, 2, 32, 33, 64, 1000)),
+    (520, 512),  # which is raised because rows must not be 4096 bytes long
+])
 def test_axes_that_are_mistaken(kind, n_dim, n_problems):
     """The first block has other numbers of points and of dimensions, so that a sum along the wrong axis shows."""
     if kind.unpack:
@@ -1005,3 +1035,79 @@ def test_advice(run, advice):
     """What somebody who knows other libraries may try first is refused with what to do instead."""
     with pytest.raises((TypeError, ValueError, FileNotFoundError), match=advice):
         run()
+
+
+def test_pairs_as_scipy_has_them():
+    """None in one of them is no bound."""
+    pairs = [(0.5, None), (None, -0.5)]
+    result = minimize(lambda x: x @ x, [1.0, -1.0], bounds=tuple(zip(*pairs, strict=True)))
+    assert result.x.tolist() == [0.5, -0.5]
+
+
+@pytest.mark.parametrize("start", [[np.inf, 0.0], [-np.inf, 0.0], [np.nan, 5.0], [5.0, np.inf]], ids=repr)
+def test_start_that_is_not_finite_with_bounds(start):
+    """It ends that problem alone; a finite one outside is an error of the call."""
+    result = minimize(lambda x: x @ x, [[0.5, 0.5], start], bounds=(-1.0, 1.0))
+    assert result.status.tolist() == [Status.GTOL, Status.NONFINITE]
+    assert np.array_equal(result.x[1], start, equal_nan=True)
+    with pytest.raises(ValueError, match=r"must be inside the bounds: at index \(1, 0\)"):
+        minimize(lambda x: x @ x, [[0.5, 0.5], [5.0, 0.0]], bounds=(-1.0, 1.0))
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="it is a double")
+def test_long_doubles_that_no_double_holds():
+    """They are 0 or infinity, whatever np.seterr says."""
+    huge, tiny = np.longdouble("1e400"), np.longdouble("1e-400")
+    with np.errstate(all="raise"):
+        assert minimize(lambda x: tiny, [1.0]).fun == 0.0
+        assert minimize(lambda x: huge, [1.0], on_error="record").status == Status.NONFINITE
+        assert minimize(lambda x: x @ x, [tiny]).x == 0.0
+        assert minimize(lambda x: x @ x, [1.0], bounds=(-huge, huge)).success
+
+
+class OwnSchedule(Schedule):
+    def __init__(self, rates):
+        self.rates = rates
+
+    def _rates(self, k):
+        return self.rates(k)
+
+
+@pytest.mark.parametrize("vectorized", [False, True])
+def test_schedule_of_the_users_own(vectorized):
+    """Its rates are checked as those of a function are."""
+    def fun(x):
+        return (x[0] - 1.0) ** 2
+
+    def solve(rates):
+        return minimize(fun, [[0.0], [2.0]], learning_rate=OwnSchedule(rates), maxiter=5, vectorized=vectorized)
+
+    assert bits(solve(lambda k: np.full(k.shape, 1))) == bits(solve(lambda k: np.full(k.shape, 1.0)))
+    for bad, error, message in (
+        (lambda k: np.where(k < 3, 0.1, -1.0), ValueError, r"0 <= learning_rate\(3\) < inf, got .* = -1"),
+        (lambda k: np.where(k < 3, 0.1, np.nan), ValueError, r"learning_rate\(3\) < inf, got .* = nan"),
+        (lambda k: np.array(["0.1"] * len(k)), TypeError, "learning_rate must be real numbers"),
+        (lambda k: np.ones((2, len(k))), ValueError, "reshape"),
+    ):
+        with pytest.raises(error, match=message):
+            solve(bad)
+
+
+@pytest.mark.parametrize("name", ["maxiter", "maxfev"])
+def test_integers_beyond_all_counts(name):
+    for value in (2**63, 2**64, 10**30, -10**30):
+        with pytest.raises(ValueError, match=rf"{name} must be at least \d and below 2\*\*63, got {value}"):
+            minimize(valleys, starts(2), **{name: value})
+
+
+def test_problems_that_trace_names_in_many_forms():
+    x0 = np.zeros((2, 3, 1))
+    for problems in ([[0, 1], [1, 2]], [(0, 1), (1, 2)], np.array([[0, 1], [1, 2]]),
+                     [[False, True, False], [False, False, True]]):
+        assert list(minimize(valleys, x0, trace=(1, problems), maxiter=2).trace) == [(0, 1), (1, 2)]
+    for problems in ([1, (0, 1)], [(0, 1), (1,)]):
+        with pytest.raises(TypeError, match="trace must name all problems alike"):
+            minimize(valleys, x0, trace=(1, problems))
+    for trace in (np.array([1, 2]), [1], "all", None):
+        with pytest.raises(TypeError, match="trace must be an integer or a pair"):
+            minimize(valleys, x0, trace=trace)

@@ -82,8 +82,9 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     else:  # a context that does nothing would take a twentieth of the time
         slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)
     if vanished >= 0:
-        raise ValueError(f"the step is too small: x + h or x - h equals x in some coordinate of point {vanished}, "
-                         f"{points.rows[vanished]}; got step = {step}")
+        reason = "the bounds are too close" if step is None else f"the step is too small, got step = {step}"
+        raise ValueError(f"{reason}: x + h or x - h equals x in some coordinate of point {vanished}, "
+                         f"{points.rows[vanished]}")
     if vanished == -2 and len(points.shape) <= 1:
         require_finite(points, "x")
     return slopes if points.shape else slopes.item()

@@ -62,8 +62,9 @@ def as_real_array(value, name):
         array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name} must be real numbers, got dtype {array.dtype}")
-    if array.dtype.itemsize > 8:  # what counts is the number that a long double is rounded to
-        array = array.astype(np.float64)
+    if array.dtype.itemsize > 8:  # what counts is the number that a long double is rounded to, perhaps 0 or infinity
+        with np.errstate(over="ignore", under="ignore"):
+            array = array.astype(np.float64)
     return array
 
 
@@ -146,6 +147,8 @@ def count_per_problem(value, name, points, minimum):
     """An integer for every problem."""
     if type(value) is int and minimum <= value <= LARGEST_COUNT:
         return repeated(value, np.intp, points)
+    if type(value) is int:
+        raise ValueError(f"{name} must be at least {minimum} and below 2**63, got {value}")
     array = as_real_array(value, name)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be an integer, got {value!r}" if array.ndim == 0 else
@@ -180,14 +183,12 @@ def as_bounds(bounds, points, name):
         raise ValueError("bounds must be a tuple (lower, upper), each broadcastable to the shape of "
                          f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__} (from pairs make it by "
                          "tuple(zip(*pairs)))")
-    lower, upper = (
-        one_bound(-np.inf if bounds[0] is None else bounds[0], "lower", points, name),
-        one_bound(np.inf if bounds[1] is None else bounds[1], "upper", points, name),
-    )
+    lower, upper = one_bound(bounds[0], "lower", points, name), one_bound(bounds[1], "upper", points, name)
     for wrong, what in (
         (np.isnan(lower) | np.isnan(upper), "bounds must not be nan"),
         (lower > upper, "a lower bound is above the upper bound"),
-        ((points.rows < lower) | (points.rows > upper), f"{name} must be inside the bounds"),
+        (((points.rows < lower) | (points.rows > upper)) & np.isfinite(points.rows).all(axis=1, keepdims=True),
+         f"{name} must be inside the bounds"),
     ):
         if wrong.any():
             at = np.unravel_index(int(wrong.argmax()), wrong.shape)
@@ -198,6 +199,12 @@ def as_bounds(bounds, points, name):
 
 
 def one_bound(bound, side, points, name):
+    """Of all points; None is no bound, as it is in SciPy's pairs."""
+    nowhere = {"lower": -np.inf, "upper": np.inf}[side]
+    if bound is None:
+        bound = nowhere
+    elif isinstance(bound, (tuple, list)):
+        bound = [nowhere if value is None else value for value in bound]
     array = as_real_array(bound, f"the {side} bound").astype(np.float64)
     try:
         return np.broadcast_to(array, points.shape).reshape(points.rows.shape)

@@ -235,7 +235,7 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     if checkpoint is not None and out and any(np.may_share_memory(x0, array) for array in answers.values()):
         raise ValueError("a checkpoint does not go with out where x0 is: no other call could go on from there")
     observer = None
-    if callback is not None or trace:
+    if callback is not None or type(trace) is not int or trace:
         from ._observer import Observer
 
         observer = Observer(points, callback, trace, sign)
@@ -278,7 +278,7 @@ def _as_core_noise(noise, rng, method):
 
     if not isinstance(noise, GaussianNoise):
         raise TypeError(f"noise must be None or a fastgd.noise.GaussianNoise, got {type(noise).__name__}")
-    if method.learning_rate == "auto":
+    if isinstance(method.learning_rate, str):
         raise ValueError("noise does not go with learning_rate='auto', whose line search follows the gradient: give a "
                          "rate, such as 0.01")
     return noise.scale, noise.decay, as_key(rng)

@@ -117,12 +117,16 @@ def read_trace(trace, points):
                              f"trace=({every}, [0, 1, 2])")
         return int(every), range(points.n_problems)
     numbers = np.arange(points.n_problems).reshape(points.batch_shape)
-    if isinstance(problems, np.ndarray) and problems.dtype == bool:
-        if problems.shape != points.batch_shape:
-            raise IndexError(f"the mask of trace has shape {problems.shape}, the batch {points.batch_shape}")
-        problems = np.argwhere(problems)
     try:
-        chosen = [numbers[tuple(p) if isinstance(p, (tuple, list)) else p] for p in np.atleast_1d(problems).tolist()]
+        named = np.atleast_1d(problems)
+    except ValueError:
+        raise TypeError(f"trace must name all problems alike, as numbers or as indices, got {problems!r}") from None
+    if named.dtype == bool:
+        if named.shape != points.batch_shape:
+            raise IndexError(f"the mask of trace has shape {named.shape}, the batch {points.batch_shape}")
+        named = np.argwhere(named)
+    try:
+        chosen = [numbers[tuple(p) if isinstance(p, list) else p] for p in named.tolist()]
     except IndexError:
         raise IndexError(f"trace names a problem that is not in the batch of shape {points.batch_shape}: "
                          f"{problems!r}") from None

@@ -10,7 +10,7 @@ from ._core.descent import run
 from ._core.lanes import Sink, Source
 from ._core.noise import GaussianNoise
 from ._core.update import LearningRates
-from ._inputs import Points, as_batch_args, as_float
+from ._inputs import Points, as_batch_args, as_float, as_real_array
 from ._objective import as_objective, is_jitted, recognize
 from ._unraisable import unraisable_as_error
 from .result import ARRAYS
@@ -153,14 +153,19 @@ class Rates:
         from .schedules import Schedule
 
         if isinstance(self.function, Schedule):
-            return self.function(np.arange(start, stop))
+            rates = as_real_array(self.function(np.arange(start, stop)), "learning_rate").astype(np.float64)
+            for k in np.flatnonzero(~((rates >= 0.0) & (rates < np.inf)))[:1]:  # one of the user's own
+                as_rate(rates[k], start + k)
+            return rates
         with self.lock:
             for k in range(len(self.known), stop):
                 rate = self.function(k)
-                if isinstance(rate, np.ndarray) and rate.ndim == 0:
-                    rate = rate[()]
-                self.known.append(as_float(rate, f"learning_rate({k})"))
+                self.known.append(as_rate(rate[()] if isinstance(rate, np.ndarray) and rate.ndim == 0 else rate, k))
             return np.array(self.known[start:stop], np.float64)
+
+
+def as_rate(rate, k):
+    return as_float(rate, f"learning_rate({k})")
 
 
 def as_rates(method):

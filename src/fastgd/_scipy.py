@@ -15,7 +15,7 @@ def scipy_method(name="gd", /, **options):
     Parameters
     ----------
     name : str or an instance of a class in `fastgd.methods`, default "gd"
-        The method, as in `fastgd.minimize`.
+        The method, as in `fastgd.minimize`. Positional only.
     **options
         Arguments of `fastgd.minimize` but `fun`, `x0`, `args` and `method`, in the forms that it takes. What is given
         in the call of `scipy.optimize.minimize`, in its dictionary ``options`` too, comes before them.
@@ -39,7 +39,7 @@ def scipy_method(name="gd", /, **options):
     Of the arguments of `scipy.optimize.minimize`:
 
     - ``bounds``: in both of SciPy's forms. An x0 outside is moved to the nearest bound, as SLSQP and L-BFGS-B do,
-      since `scipy.optimize.basinhopping` steps out of bounds.
+      since `scipy.optimize.basinhopping` steps out of bounds. (Outside bounds among the `options` it is an error.)
     - ``tol`` is ``gtol``, unless that stands in ``options``.
     - ``options``: arguments of `fastgd.minimize`, and ``disp``: if true the result is printed.
     - ``jac``: a function, True or None. SciPy does not pass on strings such as "3-point": name a difference here,
@@ -120,13 +120,12 @@ def as_inside(x0, bounds):
 
 
 def sides_of_pairs(pairs, points):
-    """The lower and the upper bounds from one (low, high) for every coordinate, where None is no bound."""
+    """The lower and the upper bounds from one (low, high) for every coordinate."""
     pairs = list(pairs)
     if len(pairs) != points.n_dim or any(np.shape(pair) != (2,) for pair in pairs):
         raise ValueError(f"bounds must be a scipy.optimize.Bounds or a pair (low, high) for each of the {points.n_dim} "
                          f"coordinates of x0, got {pairs!r}")
-    return ([-np.inf if low is None else low for low, _ in pairs],
-            [np.inf if high is None else high for _, high in pairs])
+    return zip(*pairs, strict=True)
 
 
 def with_scipy_state(callback, result_type):

@@ -28,7 +28,10 @@ cdef object as_numbers(object result, str what):
         if array.dtype.kind != "O" or isinstance(result, ndarray):
             found = f"{found} of dtype {array.dtype}"
         raise TypeError(f"{what} must return real numbers, got {found}")
-    return array.astype(np.float64, copy=False)
+    if array.dtype.itemsize <= 8:
+        return array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore", under="ignore"):  # a long double may be rounded to 0 or infinity
+        return array.astype(np.float64)
 
 
 cpdef double convert_value(object result) except? -1.0:
