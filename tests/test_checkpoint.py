@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from decimal import Decimal
@@ -16,8 +17,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import KDTree
 
-from fastgd import CheckpointError, Difference, Status, functions, maximize, methods, minimize, schedules
+from fastgd import CheckpointError, Difference, Status, _progress, functions, maximize, methods, minimize, schedules
 from fastgd.noise import GaussianNoise
 
 from .problems import bits, valley
@@ -134,20 +137,59 @@ def test_exception_of_the_function(tmp_path, error):
     assert n_calls == expected.nfev[25:].sum()
 
 
-def test_progress_that_cannot_be_shown(tmp_path, monkeypatch):
-    """Standard error may be a pipe that nobody reads: what is done is in the file all the same."""
-    class Closed:
-        def write(self, text):
-            raise BrokenPipeError
+class Closed(io.StringIO):
+    """A pipe that nobody reads after some lines, or a file that was closed."""
 
-        flush = write
+    def __init__(self, n_lines, error):
+        super().__init__()
+        self.n_lines = n_lines
+        self.error = error
 
-    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    monkeypatch.setattr(sys, "stderr", Closed())
-    with pytest.raises(BrokenPipeError):
-        minimize(valley, starts(40), progress=True, checkpoint=tmp_path / "run.npz", chunk_size=5)
-    with np.load(tmp_path / "run.npz") as file:
-        assert file["done"].tolist() == [True] * 5 + [False] * 35
+    def write(self, text):
+        self.n_lines -= 1
+        if self.n_lines < 0:
+            raise self.error
+        return super().write(text)
+
+
+@pytest.mark.parametrize("has_tqdm", [True, False])
+@pytest.mark.parametrize("stderr", [
+    None, Closed(0, BrokenPipeError), Closed(0, ValueError), Closed(2, BrokenPipeError),
+], ids=["None", "pipe", "file", "later"])
+def test_progress_that_cannot_be_shown_ends_no_run(monkeypatch, capsys, stderr, has_tqdm):
+    if not has_tqdm:
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+        monkeypatch.setattr(_progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(sys, "stderr", stderr)
+    result = minimize(valley, starts(40), progress=True, chunk_size=5)
+    assert bits(result) == bits(minimize(valley, starts(40)))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("error", [ArithmeticError, KeyboardInterrupt])
+def test_exception_whose_last_save_fails(tmp_path, error):
+    """What ended the run is raised, and the other one told."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    def fun(x):
+        if x[0] > 5.0:
+            folder.rmdir()
+            raise error("as planned")
+        return valley(x)
+
+    with pytest.raises(error, match="as planned") as caught:
+        minimize(fun, [[1.0, 2.0], [9.0, 2.0]], checkpoint=folder / "run.npz", chunk_size=1)
+    assert any("could not be closed: FileNotFoundError" in note for note in caught.value.__notes__)
+
+
+def test_mode_of_the_file_stays(tmp_path):
+    path = tmp_path / ("a" * 250 + ".npz")
+    with pytest.raises(CutOffError):
+        minimize(valley, starts(40), progress=cut_off_at(20), checkpoint=path, chunk_size=5)
+    path.chmod(0o600)
+    minimize(valley, starts(40), checkpoint=path, chunk_size=5)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("kind", [str, os.fsencode, lambda path: path])
@@ -353,6 +395,20 @@ def with_keyword(center):
     return function
 
 
+def sites(c):
+    return np.random.default_rng(0).normal(c, size=(300, 2))
+
+
+class Sealed:
+    """Can be taken apart by nothing but its attributes."""
+
+    def __init__(self, center):
+        self.center = center
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError
+
+
 def added(x, center):
     return float(np.sum((x - float(center)) ** 2))
 
@@ -369,7 +425,15 @@ def added(x, center):
     lambda c: {"fun": lambda x, *data: 1.0, "args": (1.5, 12.5) if c < 2 else (1.51, 2.5)},
     lambda c: {"fun": with_keyword(c)}, lambda c: {"fun": Wrapping(around(c))},
     lambda c: {"fun": functions.sphere.compiled if c < 2 else functions.rosenbrock.compiled},
-], ids=range(16))
+    lambda c: {"fun": np.array([c, 1.0]).dot, "bounds": (-1, 1)},
+    lambda c: {"fun": lambda x, data: 1.0, "args": (types.MappingProxyType({"center": c}),)},
+    lambda c: {"fun": lambda x, data: 1.0, "args": ({"center": c}.values(),)},
+    lambda c: {"fun": lambda x, data: 1.0, "args": (memoryview(np.array([c])),)},
+    lambda c: {"fun": lambda x, data: 1.0, "args": (Sealed(c),)},
+    lambda c: {"fun": lambda x, tree: tree.query(x)[0], "args": (KDTree(sites(c)),), "maxiter": 3},
+    lambda c: {"fun": lambda x, field: float(field(x)[0]), "maxiter": 3,
+               "args": (LinearNDInterpolator(sites(c), sites(c)[:, 0], 0.0),)},
+], ids=range(23))
 def test_data_that_functions_bring_along(tmp_path, make):
     """Objects are compared by what they consist of, not by their names alone."""
     options = {"x0": starts(4), "checkpoint": tmp_path / "run.npz"}
@@ -418,6 +482,24 @@ def test_structures_that_contain_themselves(tmp_path):
     options = {"args": (ring,), "checkpoint": tmp_path / "run.npz"}
     first = minimize(lambda x, ring: valley(x), starts(4), **options)
     assert bits(minimize(lambda x, ring: valley(x), starts(4), **options)) == bits(first)
+
+
+TREE = """
+import sys
+import numpy as np
+from scipy.spatial import KDTree
+from fastgd import minimize
+
+tree = KDTree(np.random.default_rng(0).normal(size=(300, 2)))
+print(minimize(lambda x, tree: tree.query(x)[0], np.ones((4, 2)), (tree,), maxiter=3, checkpoint=sys.argv[1]).nfev)
+"""
+
+
+def test_a_tree_is_the_same_in_the_next_process(tmp_path):
+    """Whatever memory addresses are in its state."""
+    answers = {subprocess.run([sys.executable, "-c", TREE, tmp_path / "run.npz"], env=ENVIRONMENT, check=True,
+                              capture_output=True, text=True).stdout for _ in range(3)}
+    assert len(answers) == 1
 
 
 TENSORS = """

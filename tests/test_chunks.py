@@ -982,13 +982,19 @@ def test_threads_call_nothing_in_vain():
 @pytest.mark.parametrize(("files", "expected"), [
     ({"cpu.max": "150000 100000"}, 1), ({"cpu.max": "50000 100000"}, 1), ({"cpu.max": "max 100000"}, 64),
     ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
-    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64), ({}, 64)], ids=range(6))
+    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64), ({}, 64),
+    ({"own": "0::/jobs/job.7", "jobs/job.7/cpu.max": "200000 100000"}, 2),
+    ({"own": "0::/jobs/job.7", "jobs/cpu.max": "500000 100000", "jobs/job.7/cpu.max": "max 100000"}, 5),
+    ({"own": "2:cpuacct:/jobs\n1:cpu:/jobs", "cpu/jobs/cpu.cfs_quota_us": "700000",
+      "cpu/jobs/cpu.cfs_period_us": "100000"}, 7),
+    ({"own": "0::/other", "jobs/cpu.max": "500000 100000"}, 64), ({"own": ""}, 64)], ids=range(11))
 def test_cpus_that_the_control_group_allows(files, expected, tmp_path, monkeypatch):
-    """Of both versions of control groups."""
+    """Of both versions of control groups, the process's own and those around it."""
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
-    monkeypatch.setattr(_crews, "CONTROL_GROUP", str(tmp_path))
+    monkeypatch.setattr(_crews, "CONTROL_GROUPS", str(tmp_path))
+    monkeypatch.setattr(_crews, "OWN_CONTROL_GROUPS", str(tmp_path / "own"))
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
     assert _crews.available_cpus() == expected
 

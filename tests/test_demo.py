@@ -1,5 +1,6 @@
 """The command line."""
 
+import os
 import re
 import subprocess
 import sys
@@ -63,3 +64,13 @@ def test_version(capsys):
         main(["--version"])
     assert exit_.value.code == 0
     assert capsys.readouterr().out == f"fastgd {fastgd.__version__}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes break otherwise")
+def test_nobody_reads_on():
+    """As in `python -m fastgd demo | head -1`: no traceback."""
+    end, start = os.pipe()
+    os.close(end)
+    with os.fdopen(start, "w") as pipe:
+        run = subprocess.run([sys.executable, "-m", "fastgd"], stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (run.returncode, run.stderr) == (1, "")

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import Status, functions, maximize, minimize, schedules
+from fastgd import Status, _crews, _signals, functions, maximize, minimize, schedules
 from fastgd.noise import GaussianNoise
 
 from .problems import bits, valley
@@ -594,6 +594,91 @@ def test_an_executor_that_is_broken_for_good():
     for x0 in (starts(40, 2), [0.5, 0.25]):
         with pytest.raises(BrokenExecutor, match="for good"):
             minimize(valley, x0, workers=Broken())
+
+
+class Interrupted(Executor):
+    """Its processes die again and again, and Ctrl-C comes while others take their place."""
+
+    def __init__(self):
+        self.is_renewed = False
+
+    def submit(self, function, /, *args, **kwargs):
+        raise BrokenExecutor
+
+    def renew(self, error):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        self.is_renewed = True
+        raise error
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+def test_ctrl_c_does_not_cut_off_the_renewal_of_a_pool(monkeypatch):
+    crew = _crews.OnExecutor(Interrupted())
+    monkeypatch.setattr(crew, "renew", crew.executor.renew)
+    with pytest.raises(KeyboardInterrupt):
+        crew.submit(int)
+    assert crew.executor.is_renewed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGALRM"])
+def test_signals_have_their_effect_afterwards(name):
+    """Those whose handlers the program has set, and the first of several; a second one at once."""
+    number, seen = getattr(signal, name), []
+    before = signal.signal(number, lambda number, frame: seen.append(number))
+    try:
+        with _signals.uninterrupted():
+            os.kill(os.getpid(), number)
+            time.sleep(0.01)
+            assert seen == []
+        assert seen == [number]
+        with _signals.uninterrupted():
+            for n_seen in (0, 1):
+                os.kill(os.getpid(), number)
+                time.sleep(0.01)
+                assert len(seen) == 1 + n_seen
+        assert len(seen) == 3
+    finally:
+        signal.signal(number, before)
+
+
+def gone(function, tasks):
+    raise ConnectionError("the cluster is gone")
+
+
+def without_answers(function, tasks):
+    return [None for _ in tasks]
+
+
+@pytest.mark.parametrize("on_error", ["raise", "record"])
+@pytest.mark.parametrize("x0", [[0.5, 0.25], starts(40, 2)], ids=["one", "many"])
+def test_troubles_of_those_who_evaluate_are_not_the_functions(x0, on_error):
+    """They are raised as they are, and blamed on no problem."""
+    pool = ProcessPoolExecutor(1)
+    pool.shutdown()
+    for workers, error, message in ((pool, RuntimeError, "after shutdown"), (gone, ConnectionError, "is gone"),
+                                    (without_answers, TypeError, "None")):
+        with pytest.raises(error, match=message) as caught:
+            minimize(valley, x0, workers=workers, on_error=on_error)
+        assert not hasattr(caught.value, "__notes__")
+
+
+def root(x):
+    if x[0] < 0:
+        raise ValueError
+    return math.sqrt(x[0]) + 1.0
+
+
+def test_value_at_a_start_whose_stencil_fails():
+    """It is known, whether its points are evaluated one after another or side by side."""
+    how = {"on_error": "record", "learning_rate": 0.1, "maxiter": 1}
+    results = [minimize(root, [[1e-6], [1.0]], workers=workers, **how, **options)
+               for workers in (1, 2, 3) for options in ({"ftol": 1e-9}, {"keep_best": True}, {})]
+    for result, expected in zip(results[3:], results[:3] * 2, strict=True):
+        assert bits(result) == bits(expected)
+    assert results[0].fun[0] == root([1e-6])
+    assert np.isnan(results[2].fun[0])
 
 
 def test_pools_in_the_place_of_broken_ones_do_not_stay():

@@ -1,6 +1,8 @@
 """The command line: ``python -m fastgd``."""
 
 import argparse
+import os
+import sys
 
 from . import __version__
 
@@ -22,10 +24,12 @@ def main(arguments=None):
                         description="Minimizes some hundred problems by fastgd and by plain NumPy, checks that the "
                                     "answers agree, and prints the times.").set_defaults(run=demo)
     options = parser.parse_args(arguments)
-    if hasattr(options, "run"):
-        options.run()
-    else:
-        parser.print_help()
+    try:
+        options.run() if hasattr(options, "run") else parser.print_help()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import functools
 import hashlib
 import os
+import stat
 import types
 import zipfile
+from collections.abc import ItemsView, KeysView, ValuesView
 from contextlib import suppress
 from math import prod
 from time import monotonic
@@ -12,14 +14,17 @@ from time import monotonic
 import numpy as np
 
 from ._compiled import CompiledFunction
-from ._crews import uninterrupted
 from ._objective import is_jitted
+from ._signals import uninterrupted
 from .result import Status
 
 SECONDS_BETWEEN_SAVES = 5.0
 LARGEST_SHARE = 0.1  # of the time of a run may go into saving
 DONE, FINGERPRINT = "done", "fingerprint"
 PIECE_BYTES = 1 << 22  # that are copied at a time: the answers may be larger than the memory
+# What objects of SciPy are made of that remember more than that, or memory addresses.
+MADE_OF = {"scipy.spatial._": ("data", "points", "leafsize", "boxsize"),
+           "scipy.interpolate._interpnd": ("points", "values", "fill_value")}
 PLAIN = (str, bytes, int, float, complex, type(None))  # told apart by how they are written
 
 
@@ -109,6 +114,8 @@ class Checkpoint:
         handle, temporary = self.temporary_file()
         try:
             with os.fdopen(handle, "wb") as file:
+                if os.path.exists(self.path):
+                    os.chmod(temporary, stat.S_IMODE(os.stat(self.path).st_mode))
                 with zipfile.ZipFile(file, "w") as archive:
                     write_array(archive, FINGERPRINT, self.fingerprint, np.ones(len(self.fingerprint), bool))
                     write_array(archive, DONE, self.done, np.ones(len(self.done), bool))
@@ -125,10 +132,10 @@ class Checkpoint:
         self.next_save = monotonic() + max(SECONDS_BETWEEN_SAVES, (monotonic() - begin) / LARGEST_SHARE)
 
     def temporary_file(self):
-        folder, name = os.path.split(self.path)
+        folder = os.path.dirname(self.path)
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"there is no folder for the checkpoint {self.name}")
-        temporary = os.path.join(folder, f".{name}.{os.urandom(8).hex()}")
+        temporary = os.path.join(folder, f".fastgd-{os.urandom(8).hex()}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         return os.open(temporary, flags, 0o666), temporary  # less what the user's umask takes away
 
@@ -172,7 +179,7 @@ def fingerprint(plan, size, observer):
     starts = hashlib.sha256()
     for rows in pieces(plan.points.rows):
         starts.update(plan.points.rows[rows].astype(np.float64).tobytes())
-    return digest_of(("fastgd 4", size, plan.points.shape, starts.digest(), plan.bounds, plan.numbers, plan.batch_args,
+    return digest_of(("fastgd 5", size, plan.points.shape, starts.digest(), plan.bounds, plan.numbers, plan.batch_args,
                       plan.noise, plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
                       plan.keep_best, plan.maximize, plan.record_errors), {})
 
@@ -215,8 +222,12 @@ def parts_of(thing, known):
         return [thing.shape, *thing.ravel().tolist()]
     if isinstance(thing, (set, frozenset)):
         return sorted(digest_of(part, known) for part in thing)
-    if isinstance(thing, (tuple, list, dict)):
-        return list(thing.items() if isinstance(thing, dict) else thing)
+    if isinstance(thing, (dict, types.MappingProxyType)):
+        return list(thing.items())
+    if isinstance(thing, (tuple, list, KeysView, ValuesView, ItemsView)):
+        return list(thing)
+    if isinstance(thing, memoryview):
+        return [thing.format, thing.shape, thing.tobytes()]
     return data_of(thing)
 
 
@@ -234,7 +245,12 @@ def data_of(thing):
     if is_jitted(thing):
         return [thing.fun, thing.vectorized, thing.unpack, thing.libm]
     if isinstance(thing, type) or hasattr(thing, "__qualname__"):
-        return [thing.__qualname__, getattr(thing, "__wrapped__", None)]
+        owner = getattr(thing, "__self__", None)  # of a method written in C
+        return [thing.__qualname__, getattr(thing, "__wrapped__", None),
+                None if isinstance(owner, types.ModuleType) else owner]
+    for module, names in MADE_OF.items():
+        if type(thing).__module__.startswith(module):
+            return [getattr(thing, name, None) for name in names]
     if thing is np.random.mtrand._rand:  # NumPy's global one, to which SciPy's distributions refer
         return []
     if hasattr(thing, "__dlpack__"):  # an array of another library, whose pickle may tell processes apart
@@ -243,7 +259,7 @@ def data_of(thing):
     try:
         reduced = thing.__reduce_ex__(4)
     except Exception:  # of any kind, from the user's class
-        return []
+        return [getattr(thing, "__dict__", None)]
     if isinstance(reduced, str):
         return [reduced]
     constructor, arguments, state, elements, items = (*reduced[:5], None, None, None)[:5]

@@ -1,6 +1,7 @@
 """A batch as chunks of problems, which crews solve in any order with the same results."""
 
 import time
+from contextlib import suppress
 
 from ._crews import as_crew
 from ._progress import as_progress
@@ -39,7 +40,10 @@ def solve(plan, answers, *, workers, chunk_size, maxtime, observer, progress, ch
             crew.solve_spread(job)
         else:
             crew.solve(job)
-    finally:  # whatever is raised, what is done is not lost
+    except BaseException as error:  # what is done is not lost
+        job.close_after(error)
+        raise
+    else:
         job.close()
 
 
@@ -119,6 +123,14 @@ class Job:
         self.n_done += len(status)
         if self.progress is not None:
             self.progress.show(self.n_done, self.plan.points.n_problems, status)
+
+    def close_after(self, error):
+        """What goes wrong now does not take the place of what has ended the run."""
+        try:
+            self.close()
+        except Exception as another:
+            with suppress(Exception):  # the user's may take no notes
+                error.add_note(f"fastgd: then the run could not be closed: {type(another).__name__}: {another}")
 
     def close(self):
         try:

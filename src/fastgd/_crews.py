@@ -9,12 +9,14 @@ from functools import partial
 import numpy as np
 
 from ._remote import Evaluator, RemoteTraceback, Shipment, arrived, on_loan, pickled, solve_shipped, values_shipped
+from ._signals import uninterrupted
 from ._spread import Outcome, values_at
 from .result import Status
 
 # How often threads are told to end, after Ctrl-C.
 SECONDS_BETWEEN_CANCELS = 0.02
-CONTROL_GROUP = "/sys/fs/cgroup"
+CONTROL_GROUPS = "/sys/fs/cgroup"
+OWN_CONTROL_GROUPS = "/proc/self/cgroup"
 # Ctrl-C has its effect between two waits.
 LONGEST_WAIT = 0.1
 # Functions whose data are larger than this are not sent with every task.
@@ -56,40 +58,32 @@ def class_names(thing):
 
 
 def available_cpus():
-    """The CPUs that this process may use: by its affinity, and by the quota of its control group."""
+    """The CPUs that this process may use: by its affinity, and by the quotas of its control groups."""
     n_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):  # of versions 2 and 1
-        with suppress(OSError, ValueError):  # there is none, or it is "max"
-            quota, period = (int(word) for name in names for word in words_in(f"{CONTROL_GROUP}/{name}"))
-            if quota > 0:
-                n_cpus = min(n_cpus, max(quota // period, 1))
+    for group in control_groups():
+        for names in ((f"{group}/cpu.max",), (f"/cpu{group}/cpu.cfs_quota_us", f"/cpu{group}/cpu.cfs_period_us")):
+            with suppress(OSError, ValueError):  # there is none, of versions 2 and 1, or it is "max"
+                quota, period = (int(word) for name in names for word in words_in(CONTROL_GROUPS + name))
+                if quota > 0:
+                    n_cpus = min(n_cpus, max(quota // period, 1))
     return n_cpus
 
 
-def words_in(path):
+def control_groups():
+    """Those of this process, and those around them up to the root, which is "": a quota holds for all inside."""
+    groups = {""}
+    with suppress(OSError, ValueError):
+        for line in words_in(OWN_CONTROL_GROUPS, "\n"):
+            _, _, group = line.split(":", 2)
+            while group := group.rstrip("/"):
+                groups.add(group)
+                group = group.rpartition("/")[0]
+    return groups
+
+
+def words_in(path, separator=None):
     with open(path) as file:
-        return file.read().split()
-
-
-@contextmanager
-def uninterrupted():
-    """Ctrl-C has its effect at the end of this, or when it is pressed again. In the midst of a pool or a future of the
-    standard library it may leave a lock behind, for which the pool's threads wait for ever."""
-    import signal
-
-    handler, pressed = signal.getsignal(signal.SIGINT), []
-    try:
-        if callable(handler):
-            signal.signal(signal.SIGINT, lambda *how: handler(*how) if pressed else pressed.append(how))
-    except ValueError:  # in any but the main thread, which alone gets it
-        handler = None
-    try:
-        yield
-    finally:
-        if callable(handler):
-            signal.signal(signal.SIGINT, handler)
-            if pressed:
-                handler(*pressed[0])
+        return file.read().strip().split(separator)
 
 
 def wait_for_some(futures, seconds):
@@ -229,13 +223,14 @@ class OnExecutor:
             self.options = {"pure": False}  # what is tried again is not what was tried before
 
     def submit(self, function, *arguments):
-        while True:
-            try:
-                return (self.own or self.executor).submit(function, *arguments, **self.options)
-            except Exception as error:
-                if not is_lost(error):
-                    raise
-                self.renew(error)
+        with uninterrupted():
+            while True:
+                try:
+                    return (self.own or self.executor).submit(function, *arguments, **self.options)
+                except Exception as error:
+                    if not is_lost(error):
+                        raise
+                    self.renew(error)
 
     def renew(self, error):
         """A pool of processes is of no use after one of them has died: another one, like it."""
@@ -244,6 +239,8 @@ class OnExecutor:
         pool = self.own or self.executor
         options = {"initializer": getattr(pool, "_initializer", None), "initargs": getattr(pool, "_initargs", ())}
         if isinstance(pool, ProcessPoolExecutor):
+            if pool._max_tasks_per_child is not None:
+                options["max_tasks_per_child"] = pool._max_tasks_per_child
             self.own = ProcessPoolExecutor(self.n_workers, pool._mp_context, **options)
         elif is_from("loky", pool):
             from loky import ProcessPoolExecutor as Loky  # type: ignore[import-untyped, import-not-found]

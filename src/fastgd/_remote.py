@@ -7,12 +7,13 @@ import functools
 import os
 import pickle
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import NamedTuple
 
 from ._objective import resolved
 from ._plan import allocate, as_rates
+from ._signals import uninterrupted
 from ._spread import values_at
 from .result import Status
 
@@ -29,23 +30,32 @@ class Shipment:
         return pickled(self.rest.part(*chunk), "batch_args")
 
 
-class Loan(NamedTuple):
-    """Where the functions of a Shipment are to be read."""
+class Loan:
+    """Where the functions of a Shipment are to be read; the same as any with the same content."""
 
-    path: str
-    name: str  # which no other has
+    def __init__(self, path, content):
+        self.path = path
+        self.content = content  # a hash
+
+    def __eq__(self, other):
+        return isinstance(other, Loan) and self.content == other.content
+
+    def __hash__(self):
+        return hash(self.content)
 
 
 @contextmanager
 def on_loan(functions):
     """A Loan, for processes of this machine."""
+    import hashlib
     import tempfile
 
-    handle, path = tempfile.mkstemp(prefix="fastgd-")
+    with uninterrupted():  # or the file would stay
+        handle, path = tempfile.mkstemp(prefix="fastgd-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(functions)
-        yield Loan(path, os.urandom(16).hex())
+        yield Loan(path, hashlib.sha256(functions).hexdigest())
     finally:
         os.unlink(path)
 
@@ -67,7 +77,7 @@ def pickled(thing, what):
                         ) from error
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def unpacked(functions):
     """Once in every worker: a jitted function is compiled there once, a schedule asked once for a rate."""
     if isinstance(functions, Loan):
@@ -141,26 +151,45 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, error):
-        from traceback import format_exception
+        traceback = type(error).__name__
+        with suppress(Exception):  # of any kind, here and below, from the user's class
+            from traceback import format_exception
 
-        traceback = "".join(format_exception(error))
+            traceback = "".join(format_exception(error))
         try:
             content = pickled(error, "the exception")
-            pickle.loads(content)
-        except Exception:  # of any kind, from the user's class
-            told = RuntimeError(f"{type(error).__name__}: {error}")
-            for note in getattr(error, "__notes__", ()):
-                told.add_note(str(note))
-            content = pickle.dumps(told)
+            as_exception(pickle.loads(content))
+        except Exception:
+            content = pickle.dumps(stand_in(error))
         return cls(content, traceback)
 
     def exception(self):
         try:
-            error = pickle.loads(self.content)
-        except Exception as reason:  # of any kind, from the user's class
+            error = as_exception(pickle.loads(self.content))
+        except Exception as reason:
             error = RuntimeError(f"an exception of another process cannot be read here: {reason}")
         error.__cause__ = RemoteTraceback(self.traceback)
         return error
+
+
+def as_exception(thing):
+    if not isinstance(thing, BaseException):
+        raise TypeError(f"it has become {type(thing).__name__}")
+    return thing
+
+
+def stand_in(error):
+    """What can be sent in the place of an exception that cannot, and ends the run as that does."""
+    kinds = {KeyboardInterrupt: KeyboardInterrupt, SystemExit: SystemExit, Exception: RuntimeError,
+             BaseException: BaseException}
+    text = type(error).__name__
+    with suppress(Exception):
+        text += f": {error}"
+    told = next(kind for base, kind in kinds.items() if isinstance(error, base))(text)
+    with suppress(Exception):
+        for note in error.__notes__:
+            told.add_note(str(note))
+    return told
 
 
 def arrived(answer):

@@ -80,6 +80,8 @@ class Spread:
         self.cut_short = set()  # those of the block in which the time ran out: the loop does not count its calls
         self.failed = {}  # outcomes of the block where the function raised: the loop asks which point it was
         self.traceback = None
+        self.trouble = None  # what went wrong at those who evaluate the points, and is no problem's fault
+        self.at_start = {}  # by problem: f(x0), if that was asked for
 
     @staticmethod
     def is_for(plan):
@@ -94,6 +96,11 @@ class Spread:
             points = Points(points.rows, (1,))
         replace(plan, fun=self, args=(), vectorized=True, unpack=False, batch_args=(numbers,), points=points).solve(
             answers, self.deadline - time.time(), observer)
+        if self.trouble is not None:
+            raise self.trouble
+        for problem, value in self.at_start.items():
+            if answers["status"][problem] == Status.EXCEPTION and np.isnan(answers["jac"][problem, 0]):
+                answers["fun"][problem] = value  # the loop has asked for it and for what raised at once
         for problem in self.strayed.union(self.ended, self.cut_short):
             answers["nfev"][problem] = self.n_calls[problem]
         for problem in self.strayed:
@@ -137,9 +144,11 @@ class Spread:
         points = np.ascontiguousarray(block[:, [columns[key] for key in asked]].T)
         data = [tuple(values[problem] for values in self.data) for problem, _ in asked]
         found = dict(zip(asked, self.evaluated(Group(points, data, self.floats)), strict=True))
-        for (problem, _), outcome in found.items():
+        for (problem, point), outcome in found.items():
             if outcome is None:
                 continue
+            if problem not in self.at_start and point == self.plan.points.rows[problem].tobytes():
+                self.at_start[problem] = outcome.value
             if outcome.status is None:
                 self.n_calls[problem] += 1
             elif outcome.status != Status.MAXTIME:
@@ -151,6 +160,8 @@ class Spread:
         n = len(group.points)
         if not n:
             return []
+        if self.trouble is not None:
+            raise OutOfTimeError
         share = -(-n // self.n_workers)
         n_groups = round(share * (self.seconds or 0.0) / SECONDS_OF_A_GROUP)
         size = -(-share // max(n_groups, 1))
@@ -158,8 +169,12 @@ class Spread:
         # when the time is over the loop asks for the values at the answers, and for nothing else
         deadline = self.deadline if time.time() < self.deadline else math.inf
         found, total = [], 0.0
-        for part, (outcomes, seconds) in zip(groups, self.evaluate(groups, deadline), strict=True):
-            found += outcomes + [None] * (len(part.points) - len(outcomes))
-            total += seconds
+        try:
+            for part, (outcomes, seconds) in zip(groups, self.evaluate(groups, deadline), strict=True):
+                found += outcomes + [None] * (len(part.points) - len(outcomes))
+                total += seconds
+        except Exception as error:
+            self.trouble = error
+            raise OutOfTimeError from error  # the end of the run
         self.seconds = total / n
         return found
