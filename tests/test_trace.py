@@ -195,8 +195,8 @@ np.where(x > 0, np.sqrt(x), -x).sum()  np.where(x > 0, 1, -1) @ x  np.where(x > 
 np.where(x[0] > 0, x[1] > 0, 0.5)  np.where(x, 1.0, 2.0).sum()  np.sum(np.where(x[:, None] > x, x, 0.0))
 np.minimum(x, 1.0).sum()  np.maximum(0.0, x).sum()  np.fmin(x, 1).sum()  np.fmax(x, c).sum()  np.clip(x, 0, 1).sum()
 np.clip(x[0], 0.0, x[1])  x.clip(0, 1).sum()  x.clip(min=0.5).sum()  x.clip(max=0.5).sum()  x.clip(None, 1.5)[0]
-np.clip(x, a_min=0.5, a_max=1).sum()  np.clip(x, min=0.5).sum()  np.clip(x, 0.2, None).sum()
-np.clip(x, None, c).sum()  np.clip(x, max=c).sum()  np.sign(x).sum()  np.heaviside(x, 0.5).sum()  np.hypot(x, 2).sum()
+np.clip(x, a_min=0.5, a_max=1).sum()  np.clip(x, 0.2, None).sum()
+np.clip(x, None, c).sum()  np.sign(x).sum()  np.heaviside(x, 0.5).sum()  np.hypot(x, 2).sum()
 np.arctan2(x, c).sum()  np.abs(x).sum()  np.square(x).sum()  np.cbrt(x).sum()  np.fabs(x)[0]  np.reciprocal(x).sum()
 np.logaddexp(x, 0).sum()  np.logaddexp.reduce(x)  np.sinc(x).sum()  np.round(x).sum()  np.round(x, 2)[0]
 x.round(1)[1]  np.trunc(x)[1]  np.sum(x)  x.sum()  np.sum(x, axis=0)  np.sum(x, 0, keepdims=True)
@@ -255,6 +255,8 @@ np.moveaxis(np.outer(x, c), 0, 1)[0, 1]  np.atleast_2d(x)[0, 1]  (np.concatenate
 np.sign(np.append(x, 2))[3]  (1.0 / -np.where([True, False, False], 0, x))[0]  ((x * [x[0], 3, x[1]])[1]) ** 2
 3.5  np.float32(0.1)  True  np.array([[x[0]]])  x[:1]
 """)
+if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+    FUNCTIONS += ["np.clip(x, min=0.5).sum()", "np.clip(x, max=c).sum()"]
 
 
 @pytest.mark.parametrize("source", OPERATORS + FUNCTIONS)

@@ -379,6 +379,9 @@ def _scalar_functions():
 
 
 SCALAR = _scalar_functions()
+# Whether an exponent of 0.5 makes a root of a power, which has another limit: NumPy from 2.3 on.
+with np.errstate(invalid="ignore"):
+    POWER_TAKES_ROOTS = bool(np.isnan(np.power(np.array([-np.inf]), 0.5)[0]))
 
 
 # Operations on arrays
@@ -394,8 +397,8 @@ def call_ufunc(ufunc, method, inputs, options):
         raise Refusal(f"{ufunc.__name__} of dtype {dtype}")
     for name in ("casting", "subok", "order"):
         options.pop(name, None)
-    if ufunc is np.power and method == "__call__" and is_half(inputs[1]):
-        ufunc, inputs = np.sqrt, inputs[:1]  # as NumPy does, whose operator ** for two numbers does not
+    if POWER_TAKES_ROOTS and ufunc is np.power and method == "__call__" and is_half(inputs[1]):
+        ufunc, inputs = np.sqrt, inputs[:1]  # which the operator ** does not for two numbers
     if ufunc is np.matmul and method == "__call__":
         result = matmul(*inputs, **options)
     elif method in METHODS and (ufunc in SCALAR or ufunc.__name__ == "clip"):

@@ -34,10 +34,16 @@ def all_within(code):
             yield from all_within(constant)
 
 
+def module_of(frame):
+    """The package, and the rest of the name of the module in it."""
+    package, _, rest = (frame.f_globals.get("__name__") or "").partition(".")
+    return package, rest
+
+
 def objection(frame):
     """What is wrong with a function that is called; None where nothing is."""
     code = frame.f_code
-    package, _, rest = (frame.f_globals.get("__name__") or "").partition(".")
+    package, rest = module_of(frame)
     if package == "numpy":
         if code.co_name == "nan_to_num":  # which leaves arrays of objects as they are
             return "the function uses nan_to_num"
@@ -46,9 +52,18 @@ def objection(frame):
         return None
     if package == "scipy" and rest.partition(".")[0] not in TRACEABLE_SCIPY:
         return f"the function calls SciPy's {code.co_name}"
+    if package == "contextlib" and is_called_by_numpy(frame):  # NumPy before 2.2 enters contexts that it has from there
+        return None
     if package not in OF_NO_CONCERN and (has_handler(code) or code.co_name == "__exit__"):
         return f"{code.co_name} handles exceptions"  # an __exit__ may, by what it returns
     return None
+
+
+def is_called_by_numpy(frame):
+    """Whether NumPy has called a function of the standard library's contextlib."""
+    while module_of(frame)[0] == "contextlib":
+        frame = frame.f_back
+    return module_of(frame)[0] == "numpy"
 
 
 def call(function, *args):
