@@ -26,6 +26,7 @@ POINT, POINT_WITH_DATA, BLOCK, PAIR = SIGNATURES
 CENTER = 1.5  # of the valley, unless user data or params say otherwise
 
 SOURCE = """
+#include <math.h>
 #include <stdint.h>
 
 static double term(int64_t i, double x, double c)
@@ -104,6 +105,39 @@ int failing_pair(PARAMETERS, double *f, double *g, void *center)
 {
     int status = failing(n_dim, n_params, n_points, stride, x, params, f, center);
     return status ? status : pair(n_dim, n_params, n_points, stride, x, params, f, g, center);
+}
+
+/* A bowl with something the matter, of that number, where x0 > 1. */
+static double spoiled(int64_t kind, double x0, double bowl)
+{
+    if (kind == 5)
+        return 5.0;
+    if (kind == 6)
+        return -x0 * x0 * x0;
+    if (kind == 7)
+        return 1e308 * bowl;
+    if (!(x0 > 1.0))
+        return bowl;
+    return kind == 0 ? NAN : kind == 1 ? INFINITY : kind == 2 ? -INFINITY : kind == 3 ? bowl - 1e300 * x0 : 0.5 * bowl;
+}
+
+double spoiled_point(int n, double *x, void *kind)
+{
+    double bowl = 0.0;
+    for (int i = 0; i < n; i++)
+        bowl += x[i] * x[i];
+    return spoiled(*(int64_t *)kind, x[0], bowl);
+}
+
+int spoiled_block(PARAMETERS, double *f, void *kind)
+{
+    for (intptr_t j = 0; j < n_points; j++) {
+        double bowl = 0.0;
+        for (intptr_t i = 0; i < n_dim; i++)
+            bowl += x[i * stride + j] * x[i * stride + j];
+        f[j] = spoiled(*(int64_t *)kind, x[j], bowl);
+    }
+    return 0;
 }
 
 int forgetful(PARAMETERS, double *f, void *center) { f[0] = 0.0; return 0; }
@@ -804,6 +838,51 @@ def test_output_that_was_not_written(library, name, jac, on_error):
 def test_gradient_that_was_not_written(library):
     with pytest.raises(RuntimeError, match="left an output unwritten"):
         minimize(library.block, STARTS, jac=library.forgetful)
+
+
+def spoiled(kind, x):
+    """What `spoiled_point` computes, in the same order."""
+    bowl = 0.0
+    for c in x.tolist():
+        bowl += c * c
+    if kind == 5:
+        return 5.0
+    if kind == 6:
+        return -x[0] * x[0] * x[0]
+    if kind == 7:
+        return 1e308 * bowl
+    if not x[0] > 1.0:
+        return bowl
+    return {0: np.nan, 1: np.inf, 2: -np.inf, 3: bowl - 1e300 * x[0]}.get(kind, 0.5 * bowl)
+
+
+WAYS = [{}, {"learning_rate": 0.3}, {"learning_rate": 3.0}, {"method": "adam", "learning_rate": 0.5},
+        {"learning_rate": 0.3, "keep_best": True}, {"ftol": 1e-3}, {"xtol": 1e-3}, {"ftarget": 1.0}, {"maxfev": 17},
+        {"bounds": (-2.0, 3.0)}]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+@pytest.mark.parametrize("kind", range(8), ids=["nan", "inf", "-inf", "abyss", "step", "constant", "cubic", "overflow"])
+@pytest.mark.parametrize("form", ["point", "block"])
+def test_values_of_every_sort_end_as_they_do_in_python(path, form, kind, options):
+    """Starts and points where a function is not finite, constant or without a minimum: statuses, counts and bits."""
+    function = getattr(ctypes.CDLL(path), f"spoiled_{form}")
+    function.restype, function.argtypes = {"point": C_POINT_WITH_DATA, "block": C_BLOCK}[form]
+    fun = compiled(function, user_data=ctypes.pointer(ctypes.c_int64(kind)))
+    x0 = np.random.default_rng(kind).uniform(-2.0, 3.0, (33, 3))
+    with np.errstate(all="ignore"):
+        expected = minimize(partial(spoiled, kind), x0, maxiter=60, **options)
+    for starts in (x0, x0[:1], x0[5]):
+        result = minimize(fun, starts, maxiter=60, **options)
+        which = slice(None) if starts is x0 else slice(0, 1) if starts.ndim == 2 else 5
+        for field in ("x", "fun", "jac", "nit", "nfev", "status"):
+            if field == "nfev" and kind == 7 and options.get("learning_rate") == 3.0:
+                continue  # the next point is at infinity, where a Python function of one point is not called
+            assert np.array_equal(result[field], expected[field][which], equal_nan=True), field
+    if kind in (0, 1) and not options:
+        assert {Status.NONFINITE, Status.GTOL} <= set(expected.status.tolist())
+    if kind == 2 and not options:
+        assert Status.UNBOUNDED in expected.status
 
 
 def test_same_answers_on_several_threads(library):

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,6 +195,17 @@ cosine = ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_int, ctypes.POINTER(ctypes.c
 
 class Holder:
     slopes = staticmethod(slopes)
+
+
+def test_the_script_of_the_readme(tmp_path):
+    """By processes that import it anew."""
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    script = next(block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "__main__" in block)
+    spawning = "import multiprocessing\nmultiprocessing.set_start_method('spawn', force=True)\n"
+    (tmp_path / "script.py").write_text(spawning + script)
+    run = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "success: 8 of 8" in run.stdout
 
 
 def test_functions_by_name(crew):

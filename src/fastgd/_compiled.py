@@ -106,7 +106,7 @@ def compiled(pointer, signature=None, user_data=None):
         If `pointer` or `user_data` is not a pointer: an integer, for example, does not say who keeps the function
         alive. Also if `pointer` is NULL.
     ValueError
-        If the signature is missing or none of those below.
+        If the signature is missing or none of those below, or has no parameter for the `user_data`.
 
     See Also
     --------

@@ -53,6 +53,8 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     ------
     TypeError, ValueError
         If an argument or what `fun` returns has the wrong type or shape, or if ``x + step == x``.
+    Exception
+        Whatever `fun` raises, as in `minimize`.
 
     References
     ----------

@@ -2,10 +2,13 @@
 
 import inspect
 import sys
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .result import ARRAYS
+
+Function = TypeVar("Function", bound=Any)
 
 LARGEST_COUNT = np.iinfo(np.intp).max
 FLOAT64 = np.dtype(np.float64)
@@ -320,7 +323,7 @@ def did_you_mean(word, choices):
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def without_rest(function):
+def without_rest(function: Function) -> Function:
     """Hides in its signature that a function takes any keyword, which it does to say which one may have been meant."""
     signature = inspect.signature(function)
     named = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]

@@ -32,16 +32,18 @@ from .result import Result, Status
 def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bounds=None, vectorized=False,
              unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
              maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None, checkpoint=None, out=None,
-             on_error="raise", callback=None, trace=0, progress=False, **unknown):
+             on_error="raise", callback=None, trace=0, progress=False, **unknown) -> Result:
     """Minimize a function of one or more variables, from one starting point or from many.
 
     Parameters
     ----------
     fun : callable, Objective, compiled or jitted function, or str
         The function to minimize: ``fun(x, *args, *batch_args) -> float`` with x of shape (n_dim,). If x0 is a scalar
-        it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points).
-        An `Objective`, written in Cython, is used as it is, and so are C functions (see `compiled`): `args`,
-        `vectorized` and `unpack` do not go with them. What `jit` makes has options of its own. Any of these, and
+        it gets a float. If `vectorized`, ``fun(X, ...) -> (n_points,)`` for X of shape (n_dim, n_points), or
+        (n_points,) if x0 is a scalar.
+        C functions (see `compiled`) and an `Objective`, written in Cython, are used as they are: `args`, `vectorized`
+        and `unpack` do not go with them, nor with an `Objective` `batch_args`, a `jac` of its own, `maximize` and
+        ``on_error="record"``. What `jit` makes has options of its own. Any of these, and
         `jac`, can be named instead, ``"package.module:name"``: it is then imported, by every process that calls it.
     x0 : float or array_like, shape (n_dim,) or (..., n_dim)
         Where to start. Rows are independent problems: (n_dim,) is one, (B, n_dim) are B, (H, W, n_dim) an image; B
@@ -70,7 +72,8 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Call ``fun(*x)``, with Python floats, or with arrays if `vectorized`.
     batch_args : tuple of array_like, optional
         Arrays whose leading axes are the batch: ``fun`` gets the slice of its problem, after `args`. A vectorized
-        `fun` gets those of its columns, last axis (with "rows": first axis) as long as that of X.
+        `fun` gets those of its columns, last axis (with "rows": first axis) as long as that of X. They are not copied:
+        what `fun` gets is read-only, and the arrays must not change during the run.
     maxiter : int or array_like of the batch's shape, default 1000
         The most iterations of a problem.
     gtol : float or array_like, default 1e-6
@@ -100,9 +103,10 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
         Who solves the problems of a batch: so many threads (-1: as many as there are CPUs for this process), or the
         processes or machines behind an executor (of the standard library, Dask, mpi4py, loky), to which the functions
         are sent by pickle, or cloudpickle where it is installed, but not `callback` and `trace`; a map-like callable
-        must keep the order of its arguments. The results are the same. Threads gain where `fun` is
-        compiled (see `jit`, `compiled`) or lets go of the GIL. If there are fewer problems than workers, and `fun` is
-        a Python function of one point, the points of its differences are spread over the workers instead.
+        must keep the order of its arguments. The results are the same. Threads gain where `fun` is compiled (see `jit`,
+        `compiled`) or lets go of the GIL; a Python function is called by several of them at once. If there are fewer
+        problems than workers, and `fun` is a Python function of one point, the points of its differences are spread
+        over the workers instead.
     chunk_size : int, optional
         How many problems are handed out at a time. By default it depends on the kind of function, on n_dim and on the
         number of problems, and not on `workers`.
@@ -182,7 +186,7 @@ def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bou
                   callback=callback, trace=trace, progress=progress)
 
 
-def maximize(fun, x0, args=(), **options):
+def maximize(fun, x0, args=(), **options) -> Result:
     """Maximize a function of one or more variables; the arguments are those of `minimize`.
 
     Parameters
@@ -203,7 +207,7 @@ def maximize(fun, x0, args=(), **options):
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, IndexError, RuntimeError, CheckpointError, Exception
         As `minimize`.
 
     Examples
@@ -214,7 +218,7 @@ def maximize(fun, x0, args=(), **options):
     (2.0, 3.0)
     """
     refuse_unknown(options, "maximize", minimize)
-    return _solve(fun, x0, args, True, **{**minimize.__kwdefaults__, **options})
+    return _solve(fun, x0, args, True, **((minimize.__kwdefaults__ or {}) | options))
 
 
 def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, workers, chunk_size, checkpoint, progress,

@@ -21,8 +21,10 @@ class Difference:
 
     Raises
     ------
+    TypeError
+        If a parameter is not a number.
     ValueError
-        If a parameter is not positive and finite, or too small.
+        If it is not positive, or too small, or so large that 2h is not finite.
 
     Notes
     -----

@@ -75,7 +75,7 @@ class Result(Record):
     """The minimum of one problem, or of every problem of a batch.
 
     Fields can be read as attributes (``result.x``) and by key (``result["x"]``). For a batch, ``result[i]`` is the
-    result of problem i, and a slice or mask gives a smaller batch.
+    result of problem i, and a slice or mask gives a smaller batch, without its traces.
 
     Attributes
     ----------
