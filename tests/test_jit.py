@@ -756,3 +756,149 @@ def test_import_is_lazy():
     code = "import fastgd, sys; fastgd.jit; print([m for m in ('numba', 'llvmlite') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
     assert "jit" in dir(fastgd)
+
+
+# What numba and symbols would compute otherwise
+
+
+def sum_of_truths(x):
+    return np.sum((x - 1.0) ** 2) + 3.0 * ((x[0] > 0) + (x[1] > 0))
+
+
+def taylor(x):
+    total, factorial, k, term = 1.0, 1, 1, 1.0
+    while abs(term) > 1e-12 and k < 60:
+        factorial = factorial * k
+        term = x[0] ** k / factorial
+        total += term
+        k += 1
+    return total + x[1] ** 2
+
+
+def fibonacci(x):
+    a, b, total = 1, 1, x[1] ** 2
+    while x[0] / b > 1e-20:
+        a, b = b, a + b
+        total += x[0] / b
+    return total
+
+
+def median_of_logarithms(x):
+    return 0.0 if x[0] > 1e5 else np.median(np.log(x) ** 2)
+
+
+def poles(x):
+    return 0.0 if x[1] > 1e5 else np.sum(x**2) + 1.0 / (1.0 + x[0] ** -2)
+
+
+def half_precision(x):
+    return np.exp(x[0] > 0) + np.sum(x**2) if x[1] < 1e5 else 0.0
+
+
+def single_precision(x):
+    return np.sum(np.float32(x[0]) * 0.1 + x**2) if x[1] < 1e5 else 0.0
+
+
+def rounded_into_integers(x):
+    whole = np.array([1, 2, 3])
+    if x[0] > 0:
+        whole[1] = x[0]
+    return np.sum((whole - x[1]) ** 2)
+
+
+def recorded_warnings(x):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value = np.sum(x**2 - np.log(x))
+    return 1e10 if caught else value
+
+
+def called_errors(x):
+    flags = []
+    with np.errstate(all="call", call=lambda error, flag: flags.append(error)):
+        value = np.sum(x**2 - np.log(x))
+    return 1e10 if flags else value
+
+
+@np.errstate(invalid="raise")
+def decorated(x):
+    return np.sum(x**2 - np.log(x))
+
+
+def rounded_types(x):
+    scale = 1.0 if np.issubdtype(x.dtype, np.floating) else 2.0
+    return scale * np.sum((x - 3.0) ** 2) + np.sqrt(x[0] - 1.0)
+
+
+@pytest.mark.parametrize("fun", [
+    sum_of_truths, taylor, fibonacci, median_of_logarithms, poles, half_precision, single_precision,
+    rounded_into_integers, recorded_warnings, called_errors, decorated, rounded_types,
+], ids=lambda fun: fun.__name__)
+@pytest.mark.filterwarnings("ignore:.*not compiled")
+@pytest.mark.filterwarnings("ignore:.*encountered in")
+def test_values_far_from_where_it_was_compiled(fun):
+    """They are NumPy's, however the function is called: a kernel that computes otherwise passes for it nowhere."""
+    for first in ([1.0, 2.0], [-1.0, -2.0]):
+        if fun is rounded_types and first[0] < 1.0:
+            continue  # there is no value to compare
+        compiled = jit(fun)
+        for x in (first, [6.0, 1.0], [-1.0, 2.0], [0.0, 2.0], [0.7, -0.4], [1.0, 1.0], [2.5, 3.5]):
+            try:
+                expected = minimize(fun, x, maxiter=0).fun
+            except FloatingPointError:
+                with pytest.raises(FloatingPointError):
+                    minimize(compiled, x, maxiter=0)
+            else:
+                np.testing.assert_allclose(minimize(compiled, x, maxiter=0).fun, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("change", [
+    lambda k, x: np.insert(k, 1, x[0]), lambda k, x: k.fill(x[0]), lambda k, x: k.put(0, x[0]),
+    lambda k, x: np.put(k, 0, x[0]), lambda k, x: np.copyto(k, x[:1], casting="unsafe"),
+    lambda k, x: np.pad(k, 1, constant_values=x[0]), lambda k, x: k.flat.__setitem__(0, x[0]),
+    lambda k, x: np.array(k).__setitem__(0, x[0]), lambda k, x: np.full(3, k[0]).__setitem__(0, x[0]),
+    lambda k, x: np.zeros(4, dtype=k.dtype).__setitem__(0, x[0]),
+], ids=range(10))
+@pytest.mark.filterwarnings("ignore:.*not compiled")
+def test_numbers_that_are_rounded_into_whole_ones(change):
+    """Whole numbers to start from hide it, and points beside them show it."""
+    def fun(x, k):
+        copy = k.copy()
+        changed = change(copy, x)
+        return np.sum(((copy if changed is None else changed) - x[1]) ** 2)
+
+    data = (np.array([[1, 2, 3]]),)
+    compiled = jit(fun)
+    for x in ([[1.0, 2.0]], [[1.5, 2.0]], [[2.75, 0.5]]):
+        assert minimize(compiled, x, batch_args=data, maxiter=0).fun == minimize(fun, x, batch_args=data, maxiter=0).fun
+
+
+def test_points_of_the_check_are_inside_the_bounds():
+    seen = []
+
+    def fun(x):
+        if type(x) is np.ndarray:
+            seen.append(x.copy())
+        return np.sum(x**2)
+
+    lower, upper = np.array([[-1.0, 0.5], [1.0, -2.0]]), np.array([[-1.0, 0.5], [np.inf, -1.99]])
+    minimize(jit(fun), lower, bounds=(lower, upper), maxiter=3)
+    assert len(seen) >= 6
+    assert all(((lower <= x) & (x <= upper)).all(axis=1).any() for x in seen)
+    assert any((x != lower).any(axis=1).all() for x in seen)
+
+
+def test_few_args_stay_compiled():
+    compiled = jit(lambda x, a: (x[0] - a) ** 2)
+    for k in [*range(40), 39, 0, 39]:
+        assert abs(minimize(compiled, [k + 1.0], (float(k),), learning_rate=0.4).x[0] - k) < 1e-6
+    assert len(compiled._specializations) == 32
+
+
+def test_exact_gradient_of_a_power_of_zero():
+    def fun(x, p):
+        return np.sum((x[0] * 0.5 + x[1] ** p - 1.0) ** 2)
+
+    data = (np.array([[0.0, 1.0, 2.0]]),)
+    exact = minimize(jit(fun), [[0.0, 0.0]], batch_args=data, jac="exact", maxiter=0)
+    np.testing.assert_allclose(exact.jac, minimize(fun, [[0.0, 0.0]], batch_args=data, maxiter=0).jac, atol=1e-9)

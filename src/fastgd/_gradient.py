@@ -77,7 +77,7 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
     objective, difference, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,
-                                                    batch_args)
+                                                    batch_args, bounds=(lower, upper))
     if functions:
         with unraisable_as_error(functions, difference):
             slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)

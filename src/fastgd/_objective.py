@@ -56,7 +56,8 @@ def refuse_options(fun, given):
         raise TypeError(f"fun is a {fun}, which is used as it is: it does not go with {', '.join(refused)}")
 
 
-def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False):
+def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False,
+                 bounds=(None, None)):
     """The core's objective, how the gradients are taken that it does not supply, and the C functions it calls."""
     own_jac, difference = split_jac(jac)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
@@ -68,7 +69,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
             "vectorized": vectorized,
             "unpack": unpack,
         })
-        objective = fun.objective(points, args, own_jac, batch_args, maximize, record_errors)
+        objective = fun.objective(points, args, own_jac, batch_args, maximize, record_errors, bounds)
         if objective is not None:
             return objective, difference, ()
         fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack

@@ -51,4 +51,6 @@ cdef class CompiledBlock(Objective):
     cdef int select_columns(self, Block *block) except -1 nogil
     cdef int call(self, Block *block, int want, double *f, double *g) except -1 nogil
     cdef int isolate(self, Block *block, int want, double *f, double *g) except -1 nogil
+    cdef bint finds_value(self, Block *block, double *value) except -1
+    cdef double value_at(self, Block *block, Py_ssize_t column) except? -1.0
     cdef int tell(self, Block *block, Py_ssize_t column, int status) except -1

@@ -128,7 +128,7 @@ cdef class CompiledBlock(Objective):
     of values and of differences.
 
     `params` (n_problems, n_params) are the data of each problem. `owner` is kept alive. Where the functions fail
-    `fun(point, problem)` is called, which has an exception to raise.
+    `fun(point, problem)` is called: what it returns is the value there, what it raises the failure.
     """
 
     def __cinit__(self, owner, Py_ssize_t n_dim, *, uintptr_t value=0, uintptr_t gradient=0, uintptr_t pair=0,
@@ -246,7 +246,7 @@ cdef class CompiledBlock(Objective):
         cdef double *slopes = <double *>malloc(n_dim * stride * sizeof(double))
         cdef Py_ssize_t first = -1
         cdef int status = self.status
-        cdef bint failed
+        cdef bint failed, any_found = False
         if copies != NULL and numbers != NULL and values != NULL and slopes != NULL:
             block.x = copies
             block.problems = numbers
@@ -256,6 +256,10 @@ cdef class CompiledBlock(Objective):
                     for i in range(n_dim):
                         copies[i * stride + k] = x[i * stride + j]
                 failed = self.call(block, want, values, slopes)
+                if failed and want == VALUE and self.fun is not None:
+                    with gil:
+                        failed = not self.finds_value(block, values)
+                    any_found |= not failed
                 if failed:
                     block.failed[j] = True
                     block.n_failed += 1
@@ -273,6 +277,8 @@ cdef class CompiledBlock(Objective):
         free(numbers)
         free(values)
         free(slopes)
+        if first < 0 and any_found:
+            return 0
         if not self.record_errors or first < 0:
             block.culprit = first
             block.n_failed = 0
@@ -282,10 +288,22 @@ cdef class CompiledBlock(Objective):
                 self.tell(block, first, status)
         return 0
 
+    cdef bint finds_value(self, Block *block, double *value) except -1:
+        """Whether `fun` has a value at the first point: arithmetic that a compiled function has raised as an error may
+        give infinity in NumPy."""
+        try:
+            value[0] = self.value_at(block, 0)
+            return True
+        except Exception:  # of any kind; it comes again, from the lowest problem
+            return False
+
+    cdef double value_at(self, Block *block, Py_ssize_t column) except? -1.0:
+        cdef Py_ssize_t i
+        return self.fun([block.x[i * block.stride + column] for i in range(block.n_dim)],
+                        block.problems[column] - block.first)
+
     cdef int tell(self, Block *block, Py_ssize_t column, int status) except -1:
         """Raises the exception of the function at that point, or one that tells the status."""
-        cdef Py_ssize_t i
         if self.fun is not None and column >= 0:
-            self.fun([block.x[i * block.stride + column] for i in range(block.n_dim)],
-                     block.problems[column] - block.first)
+            self.value_at(block, column)
         raise RuntimeError(f"the compiled function returned status {status}")

@@ -44,6 +44,10 @@ def kernel(calling, form, n_dim, shapes, dtypes):
     return made
 
 
+OTHER_IN_NUMBA = frozenset(("floor_divide", "median", "nanmedian", "percentile", "nanpercentile", "quantile",
+                            "nanquantile", "histogram"))
+
+
 def require_code_of_kernels(fun):
     """Raises if the function does what a kernel does not, such as to handle the exceptions of arithmetic."""
     for code in watched.all_within(fun.__code__):
@@ -51,29 +55,56 @@ def require_code_of_kernels(fun):
             raise ValueError("the function handles exceptions, and arithmetic in a kernel raises none")
         if "print" in code.co_names:
             raise ValueError("the function prints, and a kernel is also called for points that fill up a block")
-        if "floor_divide" in code.co_names:
-            raise ValueError("numba's floor_divide is another one for infinite divisors")
+        for name in OTHER_IN_NUMBA.intersection(code.co_names):
+            raise ValueError(f"numba's {name} is another one where numbers are not finite")
 
 
-# Operations on integers whose results have no limit in Python, and those that divide.
+# Operations on integers whose results have no limit in Python, also those of two variables, and those that divide.
 UNLIMITED = (operator.pow, operator.ipow, operator.lshift, operator.ilshift, operator.imul)
+GROWING = (operator.mul, operator.add, operator.iadd)
 DIVISIONS = (operator.floordiv, operator.ifloordiv, operator.mod, operator.imod)
 
 
 def require_floats(annotation):
-    """Raises if the function calculates with integers that are others in Python: of any size, and never made of a nan.
+    """Raises if the function calculates with numbers that are others in NumPy or Python: with integers of any size, and
+    never made of a nan, with truth values, and with floats of less than 64 bits.
 
-    What is left are indices, and counts.
+    What is left of integers are indices, and counts.
     """
+    for kind in annotation.typemap.values():
+        kind = getattr(kind, "dtype", kind)
+        if isinstance(kind, numba.types.Float) and kind.bitwidth < 64:
+            raise TypeError(f"the function calculates with {kind}")
     for expression, signature in annotation.calltypes.items():
-        if signature is None or not isinstance(signature.return_type, numba.types.Integer):
+        if signature is None:
+            continue
+        if isinstance(expression, (numba.core.ir.SetItem, numba.core.ir.StaticSetItem)):
+            target, value = (annotation.typemap[name.name] for name in (expression.target, expression.value))
+            if (isinstance(getattr(target, "dtype", None), numba.types.Integer)
+                    and isinstance(getattr(value, "dtype", value), numba.types.Float)):
+                raise TypeError("the function puts floats into an array of integers")
+            continue
+        require_no_truth_values(expression, signature)
+        if not isinstance(signature.return_type, numba.types.Integer):
             continue
         if any(isinstance(kind, numba.types.Float) for kind in signature.args):
             raise TypeError("the function makes integers of floats")
         function = expression.fn if expression.op in ("binop", "inplace_binop") else None
         divisor = annotation.typemap[expression.rhs.name] if function in DIVISIONS else None
-        if function in UNLIMITED or (divisor is not None and not getattr(divisor, "literal_value", 0)):
+        grows = function in GROWING and not any(isinstance(annotation.typemap[side.name], numba.types.Literal)
+                                                for side in (expression.lhs, expression.rhs))
+        if function in UNLIMITED or grows or (divisor is not None and not getattr(divisor, "literal_value", 0)):
             raise TypeError(f"the function calculates with integers: {function.__name__}")
+
+
+def require_no_truth_values(expression, signature):
+    """In NumPy True + True is True, and exp(True) has 16 bits."""
+    are_truths = [isinstance(kind, numba.types.Boolean) for kind in signature.args]
+    is_sum = expression.op in ("binop", "inplace_binop") and all(are_truths) and are_truths
+    is_function = (expression.op == "call" and any(are_truths)
+                   and isinstance(signature.return_type, numba.types.Float))
+    if (is_sum or is_function) and not isinstance(signature.return_type, numba.types.Boolean):
+        raise TypeError("the function calculates with truth values")
 
 
 HEAD = """def kernel(n_dim, n_params, n_points, stride, x_rows, param_rows, values, user_data):

@@ -130,6 +130,18 @@ class SymbolArray(np.ndarray):
             raise Refusal("the function rounds numbers to put them into an array")
         super().__setitem__(index, mapped(as_float, value) if array_kind(self) == FLOAT else value[()])
 
+    def fill(self, value):
+        self[...] = value
+
+    def put(self, indices, values, mode="raise"):
+        raise Refusal("the function calls put")
+
+    @property
+    def flat(self):
+        if array_kind(self) != FLOAT:
+            raise Refusal("the function uses the flat iterator of whole numbers")
+        return super().flat
+
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
         if not copy or np.dtype(dtype) not in (float, int) or (np.dtype(dtype) == int and array_kind(self) > INT):
             raise Refusal(f"the function converts an array to {dtype}")
@@ -199,7 +211,7 @@ def kind(value):
 def array_kind(array):
     """That of all its elements in one array of NumPy."""
     highest = FLOAT if array.size == 0 else BOOL
-    for value in array.flat:
+    for value in array.view(np.ndarray).flat:
         highest = max(highest, kind(value))
         if highest >= FLOAT:
             break
@@ -568,10 +580,16 @@ FUNCTIONS = {
 }
 
 
+# Functions that put numbers into arrays, or copies of them, of another kind.
+FILLING = (np.insert, np.pad, np.put, np.copyto, np.fill_diagonal, np.place, np.putmask, np.put_along_axis)
+
+
 def call_function(function, args, kwargs):
     """What another function of NumPy does to arrays of symbols: mostly what it does to all arrays."""
     if function in FUNCTIONS:
         result = FUNCTIONS[function](*args, **kwargs)
+    elif function in FILLING and array_kind(plain(args[0])) != FLOAT:
+        raise Refusal(f"the function calls {function.__name__} for whole numbers")
     else:
         some = np.empty(0).view(SymbolArray)  # which one does not matter, but symbols are no arrays
         result = np.ndarray.__array_function__(some, function, (SymbolArray,), args, kwargs)

@@ -47,9 +47,11 @@ def objection(frame):
     if package == "numpy":
         if code.co_name == "nan_to_num":  # which leaves arrays of objects as they are
             return "the function uses nan_to_num"
-        if code.co_qualname in ("errstate.__init__", "seterr") and "raise" in frame.f_locals.values():
+        if code.co_qualname.startswith(("errstate.", "seterr")) and told_of_errors(frame):
             return "the function has errors of arithmetic raised"
         return None
+    if code.co_qualname == "catch_warnings.__enter__" and getattr(frame.f_locals.get("self"), "_record", False):
+        return "the function looks at warnings"
     if package == "scipy" and rest.partition(".")[0] not in TRACEABLE_SCIPY:
         return f"the function calls SciPy's {code.co_name}"
     if package == "contextlib" and is_called_by_numpy(frame):  # NumPy before 2.2 enters contexts that it has from there
@@ -57,6 +59,14 @@ def objection(frame):
     if package not in OF_NO_CONCERN and (has_handler(code) or code.co_name == "__exit__"):
         return f"{code.co_name} handles exceptions"  # an __exit__ may, by what it returns
     return None
+
+
+def told_of_errors(frame):
+    """Whether somebody will be, by an exception or a call: as NumPy's errstate is made, or was made before."""
+    made = frame.f_locals.get("self")
+    settings = [*frame.f_locals.values(), *(getattr(made, name, None) for name in getattr(made, "__slots__", ())),
+                *getattr(made, "__dict__", {}).values()]
+    return any(isinstance(setting, str) and setting in ("raise", "call", "log") for setting in settings)
 
 
 def is_called_by_numpy(frame):
