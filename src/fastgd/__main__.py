@@ -25,7 +25,7 @@ def main(arguments=None):
                                     "answers agree, and prints the times.").set_defaults(run=demo)
     options = parser.parse_args(arguments)
     try:
-        options.run() if hasattr(options, "run") else parser.print_help()
+        options.run() if hasattr(options, "run") else print(parser.format_help(), end="")
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
