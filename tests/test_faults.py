@@ -1111,3 +1111,19 @@ def test_problems_that_trace_names_in_many_forms():
     for trace in (np.array([1, 2]), [1], "all", None):
         with pytest.raises(TypeError, match="trace must be an integer or a pair"):
             minimize(valleys, x0, trace=trace)
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 2, "chunk_size": 2}, {"workers": 9}], ids=str)
+def test_problems_of_an_image_are_named_by_their_indices(options):
+    def fun(x):
+        if x[0] == 5.0:
+            raise ArithmeticError
+        return x @ x
+
+    x0 = np.arange(6.0).reshape(2, 3, 1)
+    with pytest.raises(ArithmeticError) as caught:
+        minimize(fun, x0, **options)
+    assert caught.value.__notes__ == ["fastgd: raised for problem (1, 2) at iteration 0"]
+    with pytest.raises(ArithmeticError) as caught:
+        gradient(lambda x: fun(np.round(x)), x0)
+    assert caught.value.__notes__ == ["fastgd: raised for problem (1, 2)"]

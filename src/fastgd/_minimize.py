@@ -246,8 +246,8 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     plan = Plan(
         fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=as_args(args),
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
-        bounds=bounds, numbers=_numbers(points, learning_rates, sign, options), method=method, rates=as_rates(method),
-        noise=_as_core_noise(options["noise"], options["rng"], method),
+        batch_shape=points.batch_shape, bounds=bounds, numbers=_numbers(points, learning_rates, sign, options),
+        method=method, rates=as_rates(method), noise=_as_core_noise(options["noise"], options["rng"], method),
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
           progress=progress, checkpoint=checkpoint)

@@ -4,6 +4,7 @@ from _thread import RLock
 
 import numpy as np
 
+from ._core.descent import index_of
 from .result import Iterate, Trace
 
 #: A path that grows longer than this is thinned to every second of its points.
@@ -46,18 +47,12 @@ class Observer:
             return False
         try:
             if self.wants_state:
-                self.callback(intermediate_result=Iterate(x, fun, jac, nit, nfev, self.index_of(problem)))
+                self.callback(intermediate_result=Iterate(x, fun, jac, nit, nfev, index_of(problem, self.batch_shape)))
             else:
                 self.callback(x)
         except StopIteration:
             return True
         return False
-
-    def index_of(self, problem):
-        """A problem's index in the batch: an int, or a tuple of them."""
-        if len(self.batch_shape) <= 1:
-            return problem
-        return tuple(int(i) for i in np.unravel_index(problem, self.batch_shape))
 
     def traces(self):
         """What was recorded, as the result shows it."""
@@ -65,7 +60,8 @@ class Observer:
             return None
         if len(self.shape) <= 1:
             return self.paths[0].as_trace(self.shape) if self.paths else None
-        return {self.index_of(problem): path.as_trace(self.shape[-1:]) for problem, path in self.paths.items()}
+        return {index_of(problem, self.batch_shape): path.as_trace(self.shape[-1:])
+                for problem, path in self.paths.items()}
 
 
 class Path:

@@ -49,7 +49,8 @@ class Plan:
     numbers: dict  # by name: of every problem the learning rate, tolerances and limits
     noise: tuple | None  # scale, decay and key
     rates: Any  # the learning rates of any iterations, a Rates, if they change
-    first: int = 0  # the number of the first problem, where this is a range
+    batch_shape: tuple  # of the whole batch, also where this is a range,
+    first: int = 0  # and then the number of its first problem
 
     def flat(self):
         """The same with a single axis of problems; a problem without such an axis stays as it is."""
@@ -120,7 +121,8 @@ class Plan:
         if running is not None:
             running.append(difference)
         lower, upper = self.bounds
-        source = Source(self.points.rows, **self.numbers, lower=lower, upper=upper, first=self.first)
+        source = Source(self.points.rows, **self.numbers, lower=lower, upper=upper, first=self.first,
+                        batch_shape=self.batch_shape)
         watched = None if observer is None or observer.watched is None else observer.watched[
             self.first:self.first + self.points.n_problems]
         noise = None if self.noise is None else GaussianNoise(*self.noise)

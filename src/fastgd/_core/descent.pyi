@@ -23,6 +23,7 @@ def run(
     observer: Callable[[int, int, int, NDArray[np.float64], float, NDArray[np.float64]], object] | None = None,
     watched: NDArray[np.uint8] | None = None,
 ) -> None: ...
+def index_of(problem: int, batch_shape: tuple[int, ...]) -> int | tuple[int, ...]: ...
 def gradient(
     objective: Objective,
     difference: CentralDifference,

@@ -69,7 +69,8 @@ def run(Objective objective not None, CentralDifference difference not None, Rul
     except Exception as error:
         lane = lanes.culprit()
         if lane >= 0:
-            annotate(error, f"fastgd: raised for problem {source.first + lanes.problem[lane]} at iteration "
+            problem = source.first + lanes.problem[lane]
+            annotate(error, f"fastgd: raised for problem {index_of(problem, source.batch_shape)} at iteration "
                             f"{nit_of(lanes, lane) + 1}")
         raise
 
@@ -80,6 +81,13 @@ cdef Py_ssize_t lanes_for(Objective objective, Py_ssize_t n_problems) noexcept n
     cdef Py_ssize_t width = max(objective.width, 1)
     cdef Py_ssize_t n_rounds = max(1, (2 * n_problems + width) // (2 * width))
     return (n_problems + n_rounds - 1) // n_rounds
+
+
+def index_of(problem, batch_shape):
+    """The index in its batch by which users know a problem: a number, or a tuple of them."""
+    if len(batch_shape) <= 1:
+        return problem
+    return tuple(int(i) for i in np.unravel_index(problem, batch_shape))
 
 
 cdef object annotate(error, note):
@@ -289,7 +297,7 @@ def gradient(Objective objective not None, CentralDifference difference not None
             except Exception as error:
                 lane = lanes.culprit()
                 if lane >= 0:
-                    annotate(error, f"fastgd: raised for problem {lanes.problem[lane]}")
+                    annotate(error, f"fastgd: raised for problem {index_of(lanes.problem[lane], shape[:-1])}")
                 raise
             for lane in range(lanes.live):
                 if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:

@@ -15,6 +15,7 @@ cdef class Source:
     cdef Py_ssize_t n_dim
     cdef Py_ssize_t next
     cdef Py_ssize_t first           # the number of its first problem, where these are part of a batch
+    cdef tuple batch_shape          # of the whole batch
     cdef bint bounded
     cdef bint has_common_options    # the same numbers below for all problems
     cdef const unsigned char[::1] watched  # the problems whose iterates somebody looks at, perhaps

@@ -18,6 +18,7 @@ class Source:
         lower: NDArray[np.float64] | None = None,
         upper: NDArray[np.float64] | None = None,
         first: int = 0,
+        batch_shape: tuple[int, ...] = (),
     ) -> None: ...
 
 @disjoint_base

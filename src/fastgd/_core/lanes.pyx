@@ -22,17 +22,19 @@ cdef double MOST_ROWS = 64.0  # more than any run has for a dimension
 
 
 cdef class Source:
-    """The problems that wait, a row each; strides may be zero. Users know them by other numbers, from `first` on."""
+    """The problems that wait, a row each; strides may be zero. Users know them by other numbers, from `first` on, or by
+    their indices in a batch of that shape."""
 
     def __init__(self, const double[:, :] x0, *, const double[:] learning_rate, const double[:] gtol,
                  const double[:] xtol, const double[:] ftol, const double[:] ftarget, const Py_ssize_t[:] maxiter,
                  const Py_ssize_t[:] maxfev, const double[:, :] lower=None, const double[:, :] upper=None,
-                 Py_ssize_t first=0):
+                 Py_ssize_t first=0, tuple batch_shape=()):
         self.x0 = x0
         self.n_problems = x0.shape[0]
         self.n_dim = x0.shape[1]
         self.next = 0
         self.first = first
+        self.batch_shape = batch_shape
         self.bounded = lower is not None
         self.lower = lower
         self.upper = upper

@@ -8,6 +8,7 @@ import pickle
 import sys
 import time
 import warnings
+from _thread import RLock
 from contextlib import suppress
 
 import numpy as np
@@ -115,7 +116,8 @@ class Jitted:
         self.libm = libm
         self.kind = None
         self.compile_time = 0.0
-        self._specializations = {}
+        self._specializations = {}  # by args, those used last at the end
+        self._lock = RLock()  # chunks are solved by several threads
         self._latest = None, {}  # args that are no key, and what was compiled with them
         functools.update_wrapper(self, fun, updated=())
 
@@ -173,10 +175,11 @@ class Jitted:
         """What was compiled with args like these; with those that may have changed since then, in this very call."""
         key = key_of(args)
         if key is not None:
-            kept = self._specializations.pop(key, {})
-            self._specializations[key] = kept  # the last one
-            if len(self._specializations) > MOST_KEPT:
-                del self._specializations[next(iter(self._specializations))]
+            with self._lock:
+                kept = self._specializations.pop(key, {})
+                self._specializations[key] = kept  # the last one
+                if len(self._specializations) > MOST_KEPT:
+                    del self._specializations[next(iter(self._specializations))]
             return kept
         latest = self._latest
         if latest[0] is not args:
