@@ -902,3 +902,54 @@ def test_exact_gradient_of_a_power_of_zero():
     data = (np.array([[0.0, 1.0, 2.0]]),)
     exact = minimize(jit(fun), [[0.0, 0.0]], batch_args=data, jac="exact", maxiter=0)
     np.testing.assert_allclose(exact.jac, minimize(fun, [[0.0, 0.0]], batch_args=data, maxiter=0).jac, atol=1e-9)
+
+
+def grid(x):
+    total, n, m = 0.0, 2, 3
+    for i in range(n):
+        for j in range(m - 1):
+            d = x[i * m + j] - x[i * m + j + 1]
+            total += d * d if d > 0 else -0.5 * d
+    return total
+
+
+def correlations(x):
+    total, n, offset = 0.0, len(x), 0
+    for h in range(1, n):
+        offset += h
+        for i in range(n - h):
+            total += x[i + h] * x[i] if x[i] > 0 else x[(i + n // 2) % 6] / (i + h + 1)
+    return total + offset
+
+
+def pairs(x):
+    total, count = 0.0, 0
+    for i in range(2):
+        for j in range(i):
+            r = 0.0
+            for k in range(3):
+                r += (x[3 * i + k] - x[3 * j + k]) ** 2
+            count += r > 1.0
+            total += r if r > 1.0 else 1.0
+    return total + count + i * i
+
+
+@pytest.mark.parametrize("fun", [grid, correlations, pairs], ids=lambda fun: fun.__name__)
+def test_indices_and_counts_are_no_integers_of_any_size(fun):
+    compiled = jit(fun)
+    x = np.random.default_rng(3).normal(size=(40, 6))
+    found = minimize(compiled, x, maxiter=0)
+    assert compiled.kind == "compiled"
+    np.testing.assert_allclose(found.fun, [fun(row) for row in x], rtol=1e-12)
+
+
+@pytest.mark.parametrize("step", ["a = a * k", "a = a * 3", "a = a + a", "a, b = b, a + b", "a = b + a\n    b = a + b"])
+def test_integers_that_grow_in_a_loop(step):
+    names = {}
+    exec("def fun(x):\n  a, b, k = 1, 1, 1\n  while k < 90 and x[0] > -1e5:\n    "
+         f"{step}\n    k += 1\n  return x[0]**2 / (a + b)", names)
+    fun = names["fun"]
+    compiled = jit(fun)
+    with pytest.warns(RuntimeWarning, match="integers of any size|calculates with integers"):
+        found = minimize(compiled, [2.0], maxiter=0)
+    assert found.fun == fun(np.array([2.0]))

@@ -22,9 +22,11 @@ SECONDS_BETWEEN_SAVES = 5.0
 LARGEST_SHARE = 0.1  # of the time of a run may go into saving
 DONE, FINGERPRINT = "done", "fingerprint"
 PIECE_BYTES = 1 << 22  # that are copied at a time: the answers may be larger than the memory
-# What objects of SciPy are made of that remember more than that, or memory addresses.
-MADE_OF = {"scipy.spatial._": ("data", "points", "leafsize", "boxsize"),
-           "scipy.interpolate._interpnd": ("points", "values", "fill_value")}
+# What objects of SciPy are made of, where they remember more than that, or memory addresses.
+MADE_OF = {"KDTree": ("data", "leafsize", "boxsize"), "cKDTree": ("data", "leafsize", "boxsize"),
+           "Delaunay": ("points", "simplices", "furthest_site"),
+           "LinearNDInterpolator": ("points", "values", "fill_value"),
+           "CloughTocher2DInterpolator": ("points", "values", "fill_value", "grad")}
 PLAIN = (str, bytes, int, float, complex, type(None))  # told apart by how they are written
 
 
@@ -248,9 +250,8 @@ def data_of(thing):
         owner = getattr(thing, "__self__", None)  # of a method written in C
         return [thing.__qualname__, getattr(thing, "__wrapped__", None),
                 None if isinstance(owner, types.ModuleType) else owner]
-    for module, names in MADE_OF.items():
-        if type(thing).__module__.startswith(module):
-            return [getattr(thing, name, None) for name in names]
+    if type(thing).__name__ in MADE_OF and type(thing).__module__.startswith("scipy."):
+        return [getattr(thing, name, None) for name in MADE_OF[type(thing).__name__]]
     if thing is np.random.mtrand._rand:  # NumPy's global one, to which SciPy's distributions refer
         return []
     if hasattr(thing, "__dlpack__"):  # an array of another library, whose pickle may tell processes apart

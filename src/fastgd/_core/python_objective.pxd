@@ -43,11 +43,9 @@ cdef class Pointwise(PythonObjective):
     cdef list batch_slices
     cdef Py_ssize_t problem
     cdef Py_ssize_t reached      # which of the points of its pairs is evaluated; or what has been asked of functions
-    cdef bint is_reading         # what a function has returned, whose type or shape is wrong for all problems
     cdef int select_problem(self, Py_ssize_t problem) except -1
     cdef int renew_argument(self) except -1
     cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate)
     cdef object call(self, object function, const double *x)
     cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
-    cdef int read_gradient(self, object result, Block *block, double *g) except -1
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1

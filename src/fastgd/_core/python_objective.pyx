@@ -24,15 +24,11 @@ cdef extern from "Python.h":
 cdef object FLOAT64 = np.float64
 
 
-cdef inline double as_value(Pointwise self, object result) except? -1.0:
+cdef inline double as_value(object result) except? -1.0:
     """The user's value of one point."""
-    cdef double value
     if likely(type(result) is FLOAT64 or PyFloat_Check(result)):
         return PyFloat_AS_DOUBLE(result)
-    self.is_reading = True
-    value = convert_value(result)
-    self.is_reading = False
-    return value
+    return convert_value(result)
 
 
 # `Evaluation`, leaving it to the caller to look for the exception: a try statement costs 20 ns.
@@ -133,25 +129,17 @@ cdef class Pointwise(PythonObjective):
             self.select_problem(block.problems[0] - block.first)
         self.reached = VALUE | GRADIENT
         if self.jac is True:
-            result = self.call(self.fun, block.x)
-            self.is_reading = True
-            value, gradient = split_pair(result)
-            f[0] = self.sign * as_value(self, value)
-            self.read_gradient(gradient, block, g)
+            value, gradient = split_pair(self.call(self.fun, block.x))
+            f[0] = self.sign * as_value(value)
+            copy_gradients(gradient, self.sign, False, g, block)
             return VALUE | GRADIENT
         self.reached = VALUE
         if want & VALUE:
-            f[0] = self.sign * as_value(self, self.call(self.fun, block.x))
+            f[0] = self.sign * as_value(self.call(self.fun, block.x))
         self.reached = want
         if want & GRADIENT:
-            self.read_gradient(self.call(self.jac, block.x), block, g)
+            copy_gradients(self.call(self.jac, block.x), self.sign, False, g, block)
         return want
-
-    cdef int read_gradient(self, object result, Block *block, double *g) except -1:
-        self.is_reading = True
-        copy_gradients(result, self.sign, False, g, block)
-        self.is_reading = False
-        return 0
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         cdef int supplied = (<QuietEvaluation>evaluate_point)(self, block, want, f, g)
@@ -171,7 +159,7 @@ cdef class Pointwise(PythonObjective):
             self.reached = point
             i = point >> 1
             place = (second if point & 1 else first) + i * block.stride
-            place[0] = self.sign * as_value(self, call_moved(self, self.fun, block.x, i, place[0]))
+            place[0] = self.sign * as_value(call_moved(self, self.fun, block.x, i, place[0]))
         return 2 * self.n_dim
 
     cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
@@ -202,14 +190,12 @@ cdef int pass_on() except -1:
 
 cdef int note_failure(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
     cdef Pointwise self = <Pointwise>objective
-    cdef bint was_reading = self.is_reading
-    self.is_reading = False
     try:
         pass_on()
     except Exception as error:
         if self.unpack and isinstance(error, (OverflowError, ZeroDivisionError)):
             pass  # how Python's floats say inf or nan
-        elif self.record_errors and not (was_reading and isinstance(error, (TypeError, ValueError))):
+        elif self.record_errors:
             block.failed[0] = True
             block.n_failed = 1
         else:

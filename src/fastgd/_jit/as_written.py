@@ -59,9 +59,8 @@ def require_code_of_kernels(fun):
             raise ValueError(f"numba's {name} is another one where numbers are not finite")
 
 
-# Operations on integers whose results have no limit in Python, also those of two variables, and those that divide.
+# Operations on integers whose results have no limit in Python, and those that divide.
 UNLIMITED = (operator.pow, operator.ipow, operator.lshift, operator.ilshift, operator.imul)
-GROWING = (operator.mul, operator.add, operator.iadd)
 DIVISIONS = (operator.floordiv, operator.ifloordiv, operator.mod, operator.imod)
 
 
@@ -71,6 +70,7 @@ def require_floats(annotation):
 
     What is left of integers are indices, and counts.
     """
+    require_no_growth(annotation)
     for kind in annotation.typemap.values():
         kind = getattr(kind, "dtype", kind)
         if isinstance(kind, numba.types.Float) and kind.bitwidth < 64:
@@ -84,26 +84,61 @@ def require_floats(annotation):
                     and isinstance(getattr(value, "dtype", value), numba.types.Float)):
                 raise TypeError("the function puts floats into an array of integers")
             continue
-        require_no_truth_values(expression, signature)
+        require_no_truth_values(annotation, expression, signature)
         if not isinstance(signature.return_type, numba.types.Integer):
             continue
         if any(isinstance(kind, numba.types.Float) for kind in signature.args):
             raise TypeError("the function makes integers of floats")
         function = expression.fn if expression.op in ("binop", "inplace_binop") else None
         divisor = annotation.typemap[expression.rhs.name] if function in DIVISIONS else None
-        grows = function in GROWING and not any(isinstance(annotation.typemap[side.name], numba.types.Literal)
-                                                for side in (expression.lhs, expression.rhs))
-        if function in UNLIMITED or grows or (divisor is not None and not getattr(divisor, "literal_value", 0)):
+        if function in UNLIMITED or (divisor is not None and not getattr(divisor, "literal_value", 0)):
             raise TypeError(f"the function calculates with integers: {function.__name__}")
 
 
-def require_no_truth_values(expression, signature):
+def require_no_growth(annotation):
+    """Raises if a loop multiplies an integer, or adds one that it has made to another: in powers such integers grow
+    beyond all bits. Sums of others, as of the numbers in a range, do not within the life of a computer."""
+    becomes, sums = {}, []  # by variable: those that are made of it
+    for block in annotation.blocks.values():
+        for statement in block.find_insts(numba.core.ir.Assign):
+            target, value = statement.target, statement.value
+            is_operation = isinstance(value, numba.core.ir.Expr)
+            if isinstance(annotation.typemap.get(target.name), numba.types.Float) or not (
+                    value.op in CARRYING if is_operation else isinstance(value, numba.core.ir.Var)):
+                continue
+            made_of = [variable.unversioned_name for variable in (value.list_vars() if is_operation else [value])]
+            for name in made_of:
+                becomes.setdefault(name, set()).add(target.unversioned_name)
+            if is_operation and value.op in ("binop", "inplace_binop") and value.fn in GROWING and isinstance(
+                    annotation.typemap.get(target.name), numba.types.Integer):
+                sums.append((value.fn, target.unversioned_name, made_of))
+    for function, target, operands in sums:
+        reached, waiting = set(), [target]
+        while waiting:
+            for variable in becomes.get(waiting.pop(), set()) - reached:
+                reached.add(variable)
+                waiting.append(variable)
+        if GROWING[function](operand in reached for operand in operands):
+            raise TypeError(f"the function calculates with integers of any size: {function.__name__}")
+
+
+# Operations by which an integer is handed on, and how many of the operands a loop must have made for it to grow.
+CARRYING = ("binop", "inplace_binop", "build_tuple", "exhaust_iter", "static_getitem", "cast", "phi")
+GROWING = {operator.mul: any, operator.add: all, operator.iadd: all}
+
+
+def require_no_truth_values(annotation, expression, signature):
     """In NumPy True + True is True, and exp(True) has 16 bits."""
-    are_truths = [isinstance(kind, numba.types.Boolean) for kind in signature.args]
-    is_sum = expression.op in ("binop", "inplace_binop") and all(are_truths) and are_truths
-    is_function = (expression.op == "call" and any(are_truths)
-                   and isinstance(signature.return_type, numba.types.Float))
-    if (is_sum or is_function) and not isinstance(signature.return_type, numba.types.Boolean):
+    returned = signature.return_type
+    if expression.op in ("binop", "inplace_binop"):
+        sides = annotation.typemap[expression.lhs.name], annotation.typemap[expression.rhs.name]
+        differs = all(isinstance(kind, numba.types.Boolean) for kind in sides) and not isinstance(
+            returned, numba.types.Boolean)
+    else:
+        differs = (expression.op == "call" and isinstance(returned, numba.types.Float)
+                   and any(isinstance(kind, numba.types.Boolean) for kind in signature.args)
+                   and not isinstance(annotation.typemap[expression.func.name], numba.types.Dispatcher))
+    if differs:
         raise TypeError("the function calculates with truth values")
 
 

@@ -580,15 +580,16 @@ FUNCTIONS = {
 }
 
 
-# Functions that put numbers into arrays, or copies of them, of another kind.
-FILLING = (np.insert, np.pad, np.put, np.copyto, np.fill_diagonal, np.place, np.putmask, np.put_along_axis)
+# Functions that put numbers into arrays, or copies of them, of another kind, and what they call the array.
+FILLING = {np.insert: "arr", np.pad: "array", np.put: "a", np.copyto: "dst", np.fill_diagonal: "a", np.place: "arr",
+           np.putmask: "a", np.put_along_axis: "arr"}
 
 
 def call_function(function, args, kwargs):
     """What another function of NumPy does to arrays of symbols: mostly what it does to all arrays."""
     if function in FUNCTIONS:
         result = FUNCTIONS[function](*args, **kwargs)
-    elif function in FILLING and array_kind(plain(args[0])) != FLOAT:
+    elif function in FILLING and array_kind(plain(args[0] if args else kwargs[FILLING[function]])) != FLOAT:
         raise Refusal(f"the function calls {function.__name__} for whole numbers")
     else:
         some = np.empty(0).view(SymbolArray)  # which one does not matter, but symbols are no arrays

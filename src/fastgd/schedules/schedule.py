@@ -48,7 +48,7 @@ class Schedule(ABC):
         # always a contiguous vector: NumPy's scalars and strided loops may round powers and cosines differently
         iterations = array.astype(np.int64).ravel()
         with np.errstate(under="ignore", over="ignore"):  # rates may fade to 0, whatever the caller's np.seterr
-            rates = self._rates(iterations)
+            rates = np.asarray(self._rates(iterations))
         return rates.reshape(array.shape) if array.ndim else rates.item()
 
     @abstractmethod
