@@ -29,7 +29,7 @@ setup(name="user", ext_modules=cythonize([Extension("user_objective", ["user_obj
 """
 
 OBJECTIVE = """
-from fastgd cimport GRADIENT, VALUE, Block, Objective
+from fastgd cimport GRADIENT, LATE, VALUE, Block, Objective
 
 
 cdef class SumOfSquares(Objective):
@@ -75,6 +75,11 @@ cdef class Distance(Objective):
             for i in range(block.n_dim):
                 f[j] += (block.x[i * block.stride + j] - self.centers[block.problems[j], i]) ** 2
         return VALUE
+
+
+cdef class Late(Objective):
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        return LATE
 
 
 cdef class Forgetful(Objective):
@@ -198,6 +203,12 @@ def test_cython_objective_that_supplies_less_than_was_wanted(user_objective, opt
     if not objective.has_gradient:
         with pytest.raises(RuntimeError, match=rf"^Forgetful\.{message}$"):
             fastgd.gradient(objective, np.ones((5, 3)))
+
+
+def test_cython_objective_that_was_not_ready_by_the_deadline(user_objective):
+    result = fastgd.minimize(user_objective.Late(), [[1.0], [2.0]], maxtime=60.0)
+    assert result.status.tolist() == [fastgd.Status.MAXTIME] * 2
+    assert result.x.tolist() == [[1.0], [2.0]]
 
 
 def test_cython_objective_of_one_problem(user_objective):

@@ -1,1 +1,1 @@
-from ._core.objective cimport GRADIENT, VALUE, Block, Objective
+from ._core.objective cimport GRADIENT, LATE, VALUE, Block, Objective

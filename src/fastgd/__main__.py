@@ -25,7 +25,10 @@ def main(arguments=None):
                                     "answers agree, and prints the times.").set_defaults(run=demo)
     options = parser.parse_args(arguments)
     try:
-        options.run() if hasattr(options, "run") else print(parser.format_help(), end="")
+        if hasattr(options, "run"):
+            options.run()
+        else:
+            print(parser.format_help(), end="")  # argparse's own way swallows a broken pipe
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end

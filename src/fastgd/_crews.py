@@ -239,9 +239,8 @@ class OnExecutor:
         pool = self.own or self.executor
         options = {"initializer": getattr(pool, "_initializer", None), "initargs": getattr(pool, "_initargs", ())}
         if isinstance(pool, ProcessPoolExecutor):
-            if pool._max_tasks_per_child is not None:
-                options["max_tasks_per_child"] = pool._max_tasks_per_child
-            self.own = ProcessPoolExecutor(self.n_workers, pool._mp_context, **options)
+            self.own = ProcessPoolExecutor(self.n_workers, pool._mp_context, **options,
+                                           max_tasks_per_child=pool._max_tasks_per_child)
         elif is_from("loky", pool):
             from loky import ProcessPoolExecutor as Loky  # type: ignore[import-untyped, import-not-found]
             self.own = Loky(self.n_workers, context=pool._context, env=pool._env, **options)

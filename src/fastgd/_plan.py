@@ -156,8 +156,9 @@ class Rates:
 
         if isinstance(self.function, Schedule):
             rates = as_real_array(self.function(np.arange(start, stop)), "learning_rate").astype(np.float64)
-            for k in np.flatnonzero(~((rates >= 0.0) & (rates < np.inf)))[:1]:  # one of the user's own
-                as_rate(rates[k], start + k)
+            wrong = np.flatnonzero(~((rates >= 0.0) & (rates < np.inf)))
+            if wrong.size:  # the schedule is one of the user's own
+                as_rate(rates[wrong[0]], start + wrong[0])
             return rates
         with self.lock:
             for k in range(len(self.known), stop):
@@ -167,6 +168,7 @@ class Rates:
 
 
 def as_rate(rate, k):
+    """Of iteration k, if it can be one."""
     return as_float(rate, f"learning_rate({k})")
 
 

@@ -8,7 +8,7 @@ import os
 import pickle
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ._objective import resolved
@@ -30,18 +30,12 @@ class Shipment:
         return pickled(self.rest.part(*chunk), "batch_args")
 
 
+@dataclass(frozen=True)
 class Loan:
     """Where the functions of a Shipment are to be read; the same as any with the same content."""
 
-    def __init__(self, path, content):
-        self.path = path
-        self.content = content  # a hash
-
-    def __eq__(self, other):
-        return isinstance(other, Loan) and self.content == other.content
-
-    def __hash__(self):
-        return hash(self.content)
+    path: str = field(compare=False)
+    content: str  # its hash
 
 
 @contextmanager

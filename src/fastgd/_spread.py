@@ -147,8 +147,7 @@ class Spread:
         for (problem, point), outcome in found.items():
             if outcome is None:
                 continue
-            if problem not in self.at_start and np.array_equal(np.frombuffer(point),
-                                                                     self.plan.points.rows[problem]):
+            if problem not in self.at_start and (np.frombuffer(point) == self.plan.points.rows[problem]).all():
                 self.at_start[problem] = outcome.value
             if outcome.status is None:
                 self.n_calls[problem] += 1

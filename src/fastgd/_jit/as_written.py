@@ -95,36 +95,48 @@ def require_floats(annotation):
             raise TypeError(f"the function calculates with integers: {function.__name__}")
 
 
-def require_no_growth(annotation):
-    """Raises if a loop multiplies an integer, or adds one that it has made to another: in powers such integers grow
-    beyond all bits. Sums of others, as of the numbers in a range, do not within the life of a computer."""
-    becomes, sums = {}, []  # by variable: those that are made of it
-    for block in annotation.blocks.values():
-        for statement in block.find_insts(numba.core.ir.Assign):
-            target, value = statement.target, statement.value
-            is_operation = isinstance(value, numba.core.ir.Expr)
-            if isinstance(annotation.typemap.get(target.name), numba.types.Float) or not (
-                    value.op in CARRYING if is_operation else isinstance(value, numba.core.ir.Var)):
-                continue
-            made_of = [variable.unversioned_name for variable in (value.list_vars() if is_operation else [value])]
-            for name in made_of:
-                becomes.setdefault(name, set()).add(target.unversioned_name)
-            if is_operation and value.op in ("binop", "inplace_binop") and value.fn in GROWING and isinstance(
-                    annotation.typemap.get(target.name), numba.types.Integer):
-                sums.append((value.fn, target.unversioned_name, made_of))
-    for function, target, operands in sums:
-        reached, waiting = set(), [target]
-        while waiting:
-            for variable in becomes.get(waiting.pop(), set()) - reached:
-                reached.add(variable)
-                waiting.append(variable)
-        if GROWING[function](operand in reached for operand in operands):
-            raise TypeError(f"the function calculates with integers of any size: {function.__name__}")
-
-
 # Operations by which an integer is handed on, and how many of the operands a loop must have made for it to grow.
 CARRYING = ("binop", "inplace_binop", "build_tuple", "exhaust_iter", "static_getitem", "cast", "phi")
 GROWING = {operator.mul: any, operator.add: all, operator.iadd: all}
+
+
+def require_no_growth(annotation):
+    """Raises if a loop multiplies an integer, or adds one that it has made to another: in powers such integers grow
+    beyond all bits. Sums of others, as of the numbers in a range, do not within the life of a computer."""
+    becomes, operations = {}, []
+    for target, value, names in integers_made(annotation):
+        for name in names:
+            becomes.setdefault(name, set()).add(target.unversioned_name)
+        function = value.fn if getattr(value, "op", None) in ("binop", "inplace_binop") else None
+        if function in GROWING and isinstance(annotation.typemap.get(target.name), numba.types.Integer):
+            operations.append((function, target.unversioned_name, names))
+    for function, target, names in operations:
+        reached = all_made_of(target, becomes)
+        if GROWING[function](name in reached for name in names):
+            raise TypeError(f"the function calculates with integers of any size: {function.__name__}")
+
+
+def integers_made(annotation):
+    """What is assigned, but for floats, by which it may be an integer: the variable, the value and the names in it."""
+    for block in annotation.blocks.values():
+        for statement in block.find_insts(numba.core.ir.Assign):
+            target, value = statement.target, statement.value
+            if isinstance(annotation.typemap.get(target.name), numba.types.Float):
+                continue
+            if isinstance(value, numba.core.ir.Var):
+                yield target, value, [value.unversioned_name]
+            elif isinstance(value, numba.core.ir.Expr) and value.op in CARRYING:
+                yield target, value, [variable.unversioned_name for variable in value.list_vars()]
+
+
+def all_made_of(name, becomes):
+    """The names of all variables that are made of this one, perhaps by way of others."""
+    reached, waiting = set(), [name]
+    while waiting:
+        new = becomes.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
+    return reached
 
 
 def require_no_truth_values(annotation, expression, signature):

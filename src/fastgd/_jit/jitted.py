@@ -281,7 +281,8 @@ def specialize(calling, points, arrays, bounds, libm):
         if not np.array_equal(expected, again, equal_nan=True):
             raise ValueError("it returned different values at the same point")
         for row, (x, data) in zip(rows, samples[:], strict=True):
-            x = near(x, *(side if side is None else side[row] for side in bounds))
+            lower, upper = (None if side is None else side[row] for side in bounds)
+            x = near(x, -np.inf if lower is None else lower, np.inf if upper is None else upper)
             with suppress(Exception):  # nobody has asked for this point
                 expected.append(calling.number(x, data))
                 samples.append((x, data))
@@ -311,10 +312,8 @@ def specialize(calling, points, arrays, bounds, libm):
 
 def near(x, lower, upper):
     """A point beside a start, whose coordinates may all be whole numbers or zeros and hide what happens to others."""
-    steps = OFFSETS[np.arange(len(x)) % len(OFFSETS)] * np.maximum(1.0, abs(x))
-    inside = [step if (upper is None or x[i] + step <= upper[i]) and (lower is None or x[i] + step >= lower[i]) else 0.0
-              for i, step in enumerate(steps)]
-    return x + inside
+    moved = x + np.resize(OFFSETS, len(x)) * np.maximum(1.0, abs(x))
+    return np.where((lower <= moved) & (moved <= upper), moved, x)
 
 
 def require_llvm():
