@@ -1,6 +1,9 @@
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from .objective cimport VALUE, Block, Objective
+
+cdef extern from "rows.h":
+    void fastgd_unmark(Py_ssize_t *marks, Py_ssize_t n) noexcept nogil
 
 
 cdef enum:
@@ -200,7 +203,7 @@ cdef inline void exchange_all(Lanes lanes) noexcept nogil:
 cdef inline void accept_all(Lanes lanes) noexcept nogil:
     """Makes the trial points of all lanes their iterates."""
     if lanes.any_again:
-        memset(lanes.phase, 0, lanes.live * sizeof(Py_ssize_t))  # ITERATE
+        fastgd_unmark(lanes.phase, lanes.live)  # ITERATE
         lanes.any_again = False
     lanes.any_iterate = True
     lanes.nit_of_all += 1
@@ -211,4 +214,4 @@ cdef inline void ask_all(Lanes lanes) noexcept nogil:
     """All lanes have a new y, which will be an iterate."""
     if lanes.want_in_common < 0:  # else nothing has changed since the last time
         memcpy(lanes.want, lanes.want_at_iterate, lanes.live * sizeof(Py_ssize_t))
-    memset(lanes.knows_f_y, 0, lanes.live * sizeof(Py_ssize_t))
+    fastgd_unmark(lanes.knows_f_y, lanes.live)

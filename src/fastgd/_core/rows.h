@@ -19,6 +19,18 @@
 #define FASTGD_CLONES
 #endif
 
+/* Begins the definition of a loop over n lanes. For one lane, as a function of one point has it, the loop stands where
+   it is called: the call and what vector code prepares take several times as long as a single turn. */
+#ifdef __GNUC__
+#define FASTGD_ROWS(type, name, parameters, arguments) \
+    static inline __attribute__((always_inline)) type name##_loop parameters; \
+    FASTGD_CLONES static type name##_of_many parameters { return name##_loop arguments; } \
+    static inline type name parameters { return n == 1 ? name##_loop arguments : name##_of_many arguments; } \
+    static inline __attribute__((always_inline)) type name##_loop parameters
+#else
+#define FASTGD_ROWS(type, name, parameters, arguments) static type name parameters
+#endif
+
 static inline uint64_t fastgd_bits(double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -38,28 +50,41 @@ static inline uint64_t fastgd_nonfinite(double value) {
 }
 
 /* row = value */
-FASTGD_CLONES static void fastgd_fill(double *row, double value, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_fill,
+            (double *row, double value, ptrdiff_t n),
+            (row, value, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         row[j] = value;
 }
 
+/* marks = 0 */
+FASTGD_ROWS(void, fastgd_unmark,
+            (ptrdiff_t *marks, ptrdiff_t n),
+            (marks, n)) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        marks[j] = 0;
+}
+
 /* out = a + b */
-FASTGD_CLONES static void fastgd_add(double *restrict out, const double *restrict a, const double *restrict b,
-                                     ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_add,
+            (double *restrict out, const double *restrict a, const double *restrict b, ptrdiff_t n),
+            (out, a, b, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         out[j] = a[j] + b[j];
 }
 
 /* row = value where marked */
-FASTGD_CLONES static void fastgd_set_marked(ptrdiff_t *restrict row, const ptrdiff_t *restrict marks, ptrdiff_t value,
-                                            ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_set_marked,
+            (ptrdiff_t *restrict row, const ptrdiff_t *restrict marks, ptrdiff_t value, ptrdiff_t n),
+            (row, marks, value, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         row[j] = marks[j] ? value : row[j];
 }
 
 /* nit += 1 where phase is 0; returns in how many lanes. */
-FASTGD_CLONES static ptrdiff_t fastgd_count_iterations(ptrdiff_t *restrict nit, const ptrdiff_t *restrict phase,
-                                                       ptrdiff_t n) {
+FASTGD_ROWS(ptrdiff_t, fastgd_count_iterations,
+            (ptrdiff_t *restrict nit, const ptrdiff_t *restrict phase, ptrdiff_t n),
+            (nit, phase, n)) {
     ptrdiff_t count = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         count += phase[j] == 0;
@@ -69,8 +94,9 @@ FASTGD_CLONES static ptrdiff_t fastgd_count_iterations(ptrdiff_t *restrict nit, 
 }
 
 /* Exchanges a and b where `stays` is 0. */
-FASTGD_CLONES static void fastgd_exchange(double *restrict a, double *restrict b, const ptrdiff_t *restrict stays,
-                                          ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_exchange,
+            (double *restrict a, double *restrict b, const ptrdiff_t *restrict stays, ptrdiff_t n),
+            (a, b, stays, n)) {
     for (ptrdiff_t j = 0; j < n; j++) {
         double kept = a[j];
         a[j] = stays[j] ? kept : b[j];
@@ -100,8 +126,10 @@ static inline int64_t fastgd_norms_of_strip(double *restrict norm, const double 
 
 /* The same of all lanes. The last strip has some of them for the second time, or has columns without a problem behind
    them, whose norms are of whatever stands there: nobody reads them. */
-FASTGD_CLONES static int fastgd_norms(double *restrict norm, const double *restrict g, const double *restrict gtol,
-                                      ptrdiff_t stride, ptrdiff_t n_dim, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_norms,
+            (double *restrict norm, const double *restrict g, const double *restrict gtol, ptrdiff_t stride,
+             ptrdiff_t n_dim, ptrdiff_t n),
+            (norm, g, gtol, stride, n_dim, n)) {
     int64_t small = 0;
     ptrdiff_t j = 0;
     for (; j + FASTGD_NORMS_STRIP <= n; j += FASTGD_NORMS_STRIP)
@@ -135,10 +163,10 @@ static inline ptrdiff_t fastgd_list_small(ptrdiff_t *restrict lanes, const doubl
 }
 
 /* The same as fastgd_norms of projected gradients, in which a slope that leads outside from a bound counts as 0. */
-FASTGD_CLONES static int fastgd_norms_inside(double *restrict norm, const double *restrict g, const double *restrict x,
-                                             const double *restrict lower, const double *restrict upper,
-                                             const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim,
-                                             ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_norms_inside,
+            (double *restrict norm, const double *restrict g, const double *restrict x, const double *restrict lower,
+             const double *restrict upper, const double *restrict gtol, ptrdiff_t stride, ptrdiff_t n_dim, ptrdiff_t n),
+            (norm, g, x, lower, upper, gtol, stride, n_dim, n)) {
     int64_t small = 0;
     for (ptrdiff_t j = 0; j < n; j++)
         norm[j] = 0.0;
@@ -154,8 +182,9 @@ FASTGD_CLONES static int fastgd_norms_inside(double *restrict norm, const double
 }
 
 /* y = clip(y, lower, upper); returns whether one is a nan, which stays. */
-FASTGD_CLONES static int fastgd_clip(double *restrict y, const double *restrict lower, const double *restrict upper,
-                                     ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_clip,
+            (double *restrict y, const double *restrict lower, const double *restrict upper, ptrdiff_t n),
+            (y, lower, upper, n)) {
     int64_t any_nan = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double lifted = lower[j] > y[j] ? lower[j] : y[j];
@@ -166,7 +195,9 @@ FASTGD_CLONES static int fastgd_clip(double *restrict y, const double *restrict 
 }
 
 /* all(numbers == number) */
-FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdiff_t number, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_all_are,
+            (const ptrdiff_t *restrict numbers, ptrdiff_t number, ptrdiff_t n),
+            (numbers, number, n)) {
     ptrdiff_t others = 0;
     for (ptrdiff_t j = 0; j < n; j++)
         others |= numbers[j] ^ number;
@@ -174,8 +205,9 @@ FASTGD_CLONES static int fastgd_all_are(const ptrdiff_t *restrict numbers, ptrdi
 }
 
 /* min(limits - (counts + of_all)) */
-FASTGD_CLONES static ptrdiff_t fastgd_least_rest(const ptrdiff_t *restrict limits, const ptrdiff_t *restrict counts,
-                                                 ptrdiff_t of_all, ptrdiff_t n) {
+FASTGD_ROWS(ptrdiff_t, fastgd_least_rest,
+            (const ptrdiff_t *restrict limits, const ptrdiff_t *restrict counts, ptrdiff_t of_all, ptrdiff_t n),
+            (limits, counts, of_all, n)) {
     ptrdiff_t least = PTRDIFF_MAX;
     for (ptrdiff_t j = 0; j < n; j++) {
         ptrdiff_t rest = limits[j] - (counts[j] + of_all);
@@ -185,7 +217,9 @@ FASTGD_CLONES static ptrdiff_t fastgd_least_rest(const ptrdiff_t *restrict limit
 }
 
 /* Whether all are finite. */
-FASTGD_CLONES static int fastgd_are_finite(const double *restrict row, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_are_finite,
+            (const double *restrict row, ptrdiff_t n),
+            (row, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++)
         nonfinite |= fastgd_nonfinite(row[j]);
@@ -200,8 +234,9 @@ static inline double fastgd_rounded_step(double x, double factor, double x_scale
 }
 
 /* h = rounded_step(x); returns whether x + h and x - h are finite. */
-FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *restrict x, double factor,
-                                              double x_scale, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_rounded_steps,
+            (double *restrict h, const double *restrict x, double factor, double x_scale, ptrdiff_t n),
+            (h, x, factor, x_scale, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         h[j] = fastgd_rounded_step(x[j], factor, x_scale);
@@ -212,9 +247,10 @@ FASTGD_CLONES static int fastgd_rounded_steps(double *restrict h, const double *
 
 /* Central pairs: h = step, or rounded_step(x) if that is 0; second = -h. Returns whether in all lanes x + h and x - h lie
    inside the bounds and differ from x, which is finite. */
-FASTGD_CLONES static int fastgd_central_pairs(double *restrict h, double *restrict second, const double *restrict x,
-                                              const double *restrict lower, const double *restrict upper, double step,
-                                              double factor, double x_scale, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_central_pairs,
+            (double *restrict h, double *restrict second, const double *restrict x, const double *restrict lower,
+             const double *restrict upper, double step, double factor, double x_scale, ptrdiff_t n),
+            (h, second, x, lower, upper, step, factor, x_scale, n)) {
     int64_t fails = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double rounded = fastgd_rounded_step(x[j], factor, x_scale);
@@ -227,7 +263,9 @@ FASTGD_CLONES static int fastgd_central_pairs(double *restrict h, double *restri
 }
 
 /* all((second == -h) & (h != 0)) */
-FASTGD_CLONES static int fastgd_all_central(const double *restrict h, const double *restrict second, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_all_central,
+            (const double *restrict h, const double *restrict second, ptrdiff_t n),
+            (h, second, n)) {
     int64_t others = 0;
     for (ptrdiff_t j = 0; j < n; j++)
         others |= (second[j] != -h[j]) | (h[j] == 0.0);
@@ -235,7 +273,9 @@ FASTGD_CLONES static int fastgd_all_central(const double *restrict h, const doub
 }
 
 /* h = step; returns whether x + h and x - h differ from x. */
-FASTGD_CLONES static int fastgd_steps(double *restrict h, const double *restrict x, double step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_steps,
+            (double *restrict h, const double *restrict x, double step, ptrdiff_t n),
+            (h, x, step, n)) {
     int64_t stays = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         h[j] = step;
@@ -245,7 +285,9 @@ FASTGD_CLONES static int fastgd_steps(double *restrict h, const double *restrict
 }
 
 /* g = g / (2 * h), for steps h that are powers of two; returns whether all are finite. */
-FASTGD_CLONES static int fastgd_divide_by_rounded(double *restrict g, const double *restrict h, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_divide_by_rounded,
+            (double *restrict g, const double *restrict h, ptrdiff_t n),
+            (g, h, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         g[j] = g[j] * fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
@@ -255,7 +297,9 @@ FASTGD_CLONES static int fastgd_divide_by_rounded(double *restrict g, const doub
 }
 
 /* g = g / (2 * h); returns whether all are finite. */
-FASTGD_CLONES static int fastgd_divide(double *restrict g, const double *restrict h, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_divide,
+            (double *restrict g, const double *restrict h, ptrdiff_t n),
+            (g, h, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         g[j] = g[j] / (2.0 * h[j]);
@@ -266,8 +310,9 @@ FASTGD_CLONES static int fastgd_divide(double *restrict g, const double *restric
 
 /* out = x + sign * rounded_step(x): the steps are not kept, because memory is slower than two operations.
    Returns whether all are finite. */
-FASTGD_CLONES static int fastgd_shift_rounded(double *restrict out, const double *restrict x, double factor,
-                                              double x_scale, double sign, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_shift_rounded,
+            (double *restrict out, const double *restrict x, double factor, double x_scale, double sign, ptrdiff_t n),
+            (out, x, factor, x_scale, sign, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         out[j] = x[j] + sign * fastgd_rounded_step(x[j], factor, x_scale);
@@ -277,7 +322,9 @@ FASTGD_CLONES static int fastgd_shift_rounded(double *restrict out, const double
 }
 
 /* out = x + step; returns whether all have moved, which a nan has not */
-FASTGD_CLONES static int fastgd_shift(double *restrict out, const double *restrict x, double step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_shift,
+            (double *restrict out, const double *restrict x, double step, ptrdiff_t n),
+            (out, x, step, n)) {
     int64_t stays = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         out[j] = x[j] + step;
@@ -288,8 +335,10 @@ FASTGD_CLONES static int fastgd_shift(double *restrict out, const double *restri
 
 /* Both points of a pair in one pass: above = x + rounded_step(x); below = x - rounded_step(x). Returns whether all are
    finite. */
-FASTGD_CLONES static int fastgd_pairs_rounded(double *restrict above, double *restrict below, const double *restrict x,
-                                              double factor, double x_scale, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_pairs_rounded,
+            (double *restrict above, double *restrict below, const double *restrict x, double factor, double x_scale,
+             ptrdiff_t n),
+            (above, below, x, factor, x_scale, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double step = fastgd_rounded_step(x[j], factor, x_scale);
@@ -302,8 +351,10 @@ FASTGD_CLONES static int fastgd_pairs_rounded(double *restrict above, double *re
 
 /* The same in place: middle = x; below = x - rounded_step(x); x = x + rounded_step(x).
    Returns whether all are finite. */
-FASTGD_CLONES static int fastgd_open_pair_rounded(double *restrict x, double *restrict middle, double *restrict below,
-                                                  double factor, double x_scale, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_open_pair_rounded,
+            (double *restrict x, double *restrict middle, double *restrict below, double factor, double x_scale,
+             ptrdiff_t n),
+            (x, middle, below, factor, x_scale, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double step = fastgd_rounded_step(x[j], factor, x_scale);
@@ -316,8 +367,9 @@ FASTGD_CLONES static int fastgd_open_pair_rounded(double *restrict x, double *re
 }
 
 /* middle = x; below = x - step; x = x + step; returns whether all have moved */
-FASTGD_CLONES static int fastgd_open_pair(double *restrict x, double *restrict middle, double *restrict below,
-                                          double step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_open_pair,
+            (double *restrict x, double *restrict middle, double *restrict below, double step, ptrdiff_t n),
+            (x, middle, below, step, n)) {
     int64_t stays = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double above = x[j] + step;
@@ -330,9 +382,10 @@ FASTGD_CLONES static int fastgd_open_pair(double *restrict x, double *restrict m
 }
 
 /* middle = x; below = x + second; x = x + h */
-FASTGD_CLONES static void fastgd_open_pair_inside(double *restrict x, double *restrict middle, double *restrict below,
-                                                  const double *restrict h, const double *restrict second,
-                                                  ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_open_pair_inside,
+            (double *restrict x, double *restrict middle, double *restrict below, const double *restrict h,
+             const double *restrict second, ptrdiff_t n),
+            (x, middle, below, h, second, n)) {
     for (ptrdiff_t j = 0; j < n; j++) {
         middle[j] = x[j];
         below[j] = x[j] + second[j];
@@ -342,9 +395,10 @@ FASTGD_CLONES static void fastgd_open_pair_inside(double *restrict x, double *re
 
 /* g = (first - second) / (2 * rounded_step(x)), by the exponent of the step: a division takes as long as all the rest.
    Returns whether all are finite. */
-FASTGD_CLONES static int fastgd_rounded_quotients(double *restrict g, const double *restrict first,
-                                                  const double *restrict second, const double *restrict x,
-                                                  double factor, double x_scale, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_rounded_quotients,
+            (double *restrict g, const double *restrict first, const double *restrict second, const double *restrict x,
+             double factor, double x_scale, ptrdiff_t n),
+            (g, first, second, x, factor, x_scale, n)) {
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         double step = fastgd_rounded_step(x[j], factor, x_scale);
@@ -356,8 +410,9 @@ FASTGD_CLONES static int fastgd_rounded_quotients(double *restrict g, const doub
 }
 
 /* g = (first - second) / (2 * step); returns whether all are finite. */
-FASTGD_CLONES static int fastgd_quotients(double *restrict g, const double *restrict first,
-                                          const double *restrict second, double step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_quotients,
+            (double *restrict g, const double *restrict first, const double *restrict second, double step, ptrdiff_t n),
+            (g, first, second, step, n)) {
     uint64_t nonfinite = 0;
     double width = 2.0 * step;
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -375,7 +430,9 @@ static inline double fastgd_unwritten(void) {
     return fastgd_from_bits(FASTGD_UNWRITTEN);
 }
 
-FASTGD_CLONES static void fastgd_mark_unwritten(double *restrict row, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_mark_unwritten,
+            (double *restrict row, ptrdiff_t n),
+            (row, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         row[j] = fastgd_unwritten();
 }

@@ -8,9 +8,8 @@ projection methods for box-constrained quadratic programs", Applied Mathematics 
 """
 from cython cimport final
 from libc.math cimport INFINITY, fabs
-from libc.string cimport memset
 
-from .lanes cimport ITERATE, Lanes, accept_all, nit_of
+from .lanes cimport ITERATE, Lanes, accept_all, fastgd_unmark, nit_of
 from .objective cimport GRADIENT, VALUE
 from .stopping cimport NONFINITE, RUNNING, STALLED
 
@@ -32,6 +31,7 @@ cdef extern from "searches.h":
     Py_ssize_t N_ROWS "FASTGD_SEARCH_ROWS"
     double LARGEST "FASTGD_LARGEST"
     double EPSILON "FASTGD_EPSILON"
+    void fastgd_fill(double *row, double value, Py_ssize_t n) noexcept nogil
     bint fastgd_judge(double *state, Py_ssize_t stride, Py_ssize_t *phase, Py_ssize_t *rejected, Py_ssize_t *want,
                       const Py_ssize_t *fault, const double *f_y, Py_ssize_t running, Py_ssize_t value,
                       Py_ssize_t gradient, Py_ssize_t gradients_wait, Py_ssize_t gradients_came,
@@ -83,7 +83,7 @@ cdef inline double *row(Lanes lanes, Py_ssize_t which) noexcept nogil:
 
 
 cdef inline void clear(Lanes lanes, Py_ssize_t which) noexcept nogil:
-    memset(row(lanes, which), 0, lanes.live * sizeof(double))
+    fastgd_fill(row(lanes, which), 0.0, lanes.live)
 
 
 cdef inline double promised(Lanes lanes, Py_ssize_t lane) noexcept nogil:
@@ -181,7 +181,7 @@ cdef class SpectralGradient(Rule):
         """Marks the lanes in which rounding does not hide every slope that leads inside the bounds."""
         cdef Py_ssize_t i, at
         cdef bint all_seen = False
-        memset(seen, 0, lanes.live * sizeof(Py_ssize_t))
+        fastgd_unmark(seen, lanes.live)
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
             if lanes.bounded:
@@ -198,7 +198,7 @@ cdef class SpectralGradient(Rule):
         """Marks the lanes whose step is not lost in rounding in every coordinate."""
         cdef Py_ssize_t i, at
         cdef bint all_move = False
-        memset(moves, 0, lanes.live * sizeof(Py_ssize_t))
+        fastgd_unmark(moves, lanes.live)
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
             if lanes.bounded:

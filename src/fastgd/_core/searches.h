@@ -63,10 +63,10 @@ static inline double fastgd_smaller(double a, double b) {
 }
 
 /* With s = x - x_before and r = g - g_before: squares += s^2; products += s * r; changes += r^2 */
-FASTGD_CLONES static void fastgd_add_products(double *restrict squares, double *restrict products,
-                                              double *restrict changes, const double *restrict x,
-                                              const double *restrict x_before, const double *restrict g,
-                                              const double *restrict g_before, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_add_products,
+            (double *restrict squares, double *restrict products, double *restrict changes, const double *restrict x,
+             const double *restrict x_before, const double *restrict g, const double *restrict g_before, ptrdiff_t n),
+            (squares, products, changes, x, x_before, g, g_before, n)) {
     for (ptrdiff_t j = 0; j < n; j++) {
         double s = x[j] - x_before[j], r = g[j] - g_before[j];
         squares[j] += s * s;
@@ -76,11 +76,11 @@ FASTGD_CLONES static void fastgd_add_products(double *restrict squares, double *
 }
 
 /* The same inside bounds, where r counts for nothing in coordinates that stay on a bound. */
-FASTGD_CLONES static void fastgd_add_products_inside(double *restrict squares, double *restrict products,
-                                                     double *restrict changes, const double *restrict x,
-                                                     const double *restrict x_before, const double *restrict g,
-                                                     const double *restrict g_before, const double *restrict lower,
-                                                     const double *restrict upper, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_add_products_inside,
+            (double *restrict squares, double *restrict products, double *restrict changes, const double *restrict x,
+             const double *restrict x_before, const double *restrict g, const double *restrict g_before,
+             const double *restrict lower, const double *restrict upper, ptrdiff_t n),
+            (squares, products, changes, x, x_before, g, g_before, lower, upper, n)) {
     for (ptrdiff_t j = 0; j < n; j++) {
         double s = x[j] - x_before[j], r = g[j] - g_before[j];
         int stays = (s == 0.0) & ((x[j] == lower[j]) | (x[j] == upper[j]));
@@ -97,10 +97,12 @@ FASTGD_CLONES static void fastgd_add_products_inside(double *restrict squares, d
    and then an iterate if the gradient came with it, which is wanted next if not. One whose gradient was wanted is an
    iterate unless that has to wait. What fails is rejected. Sets phase, `rejected` and want; returns whether any is
    rejected. A phase is 0 for an iterate, and 1 for a lane that is not at one. */
-FASTGD_CLONES static int fastgd_judge(double *state, ptrdiff_t stride, ptrdiff_t *phase, ptrdiff_t *rejected,
-                                      ptrdiff_t *want, const ptrdiff_t *fault, const double *f_y, ptrdiff_t running,
-                                      ptrdiff_t value, ptrdiff_t gradient, ptrdiff_t gradients_wait,
-                                      ptrdiff_t gradients_came, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_judge,
+            (double *state, ptrdiff_t stride, ptrdiff_t *phase, ptrdiff_t *rejected, ptrdiff_t *want,
+             const ptrdiff_t *fault, const double *f_y, ptrdiff_t running, ptrdiff_t value, ptrdiff_t gradient,
+             ptrdiff_t gradients_wait, ptrdiff_t gradients_came, ptrdiff_t n),
+            (state, stride, phase, rejected, want, fault, f_y, running, value, gradient, gradients_wait, gradients_came,
+             n)) {
     const double *highest = state + FASTGD_HIGHEST * stride, *highest_before = state + FASTGD_HIGHEST_BEFORE * stride;
     const double *promised = state + FASTGD_PROMISED * stride;
     ptrdiff_t any_rejected = 0;
@@ -121,9 +123,10 @@ FASTGD_CLONES static int fastgd_judge(double *state, ptrdiff_t stride, ptrdiff_t
 
 /* Adds to `seen` the lanes whose slope in a coordinate exceeds what rounding does to it, EPSILON |f| / h; returns whether
    all are seen by now. */
-FASTGD_CLONES static int fastgd_see_slopes(ptrdiff_t *restrict seen, const double *restrict x, const double *restrict g,
-                                           const double *restrict f, double least_step, double relative_step,
-                                           ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_see_slopes,
+            (ptrdiff_t *restrict seen, const double *restrict x, const double *restrict g, const double *restrict f,
+             double least_step, double relative_step, ptrdiff_t n),
+            (seen, x, g, f, least_step, relative_step, n)) {
     ptrdiff_t all = 1;
     for (ptrdiff_t j = 0; j < n; j++) {
         double h = fastgd_larger(least_step, relative_step * fabs(x[j]));
@@ -134,10 +137,11 @@ FASTGD_CLONES static int fastgd_see_slopes(ptrdiff_t *restrict seen, const doubl
 }
 
 /* The same of slopes that lead inside the bounds. */
-FASTGD_CLONES static int fastgd_see_slopes_inside(ptrdiff_t *restrict seen, const double *restrict x,
-                                                  const double *restrict g, const double *restrict f,
-                                                  const double *restrict lower, const double *restrict upper,
-                                                  double least_step, double relative_step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_see_slopes_inside,
+            (ptrdiff_t *restrict seen, const double *restrict x, const double *restrict g, const double *restrict f,
+             const double *restrict lower, const double *restrict upper, double least_step, double relative_step,
+             ptrdiff_t n),
+            (seen, x, g, f, lower, upper, least_step, relative_step, n)) {
     ptrdiff_t all = 1;
     for (ptrdiff_t j = 0; j < n; j++) {
         double h = fastgd_larger(least_step, relative_step * fabs(x[j])), bound = g[j] > 0.0 ? lower[j] : upper[j];
@@ -148,8 +152,10 @@ FASTGD_CLONES static int fastgd_see_slopes_inside(ptrdiff_t *restrict seen, cons
 }
 
 /* Adds to `moves` the lanes in which a step is not lost in rounding in a coordinate; returns whether all are there. */
-FASTGD_CLONES static int fastgd_find_moves(ptrdiff_t *restrict moves, const double *restrict x,
-                                           const double *restrict g, const double *restrict step, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_find_moves,
+            (ptrdiff_t *restrict moves, const double *restrict x, const double *restrict g, const double *restrict step,
+             ptrdiff_t n),
+            (moves, x, g, step, n)) {
     ptrdiff_t all = 1;
     for (ptrdiff_t j = 0; j < n; j++) {
         moves[j] |= step[j] * fabs(g[j]) > 0.25 * FASTGD_EPSILON * fabs(x[j]);
@@ -159,10 +165,10 @@ FASTGD_CLONES static int fastgd_find_moves(ptrdiff_t *restrict moves, const doub
 }
 
 /* The same in coordinates whose slope leads inside the bounds. */
-FASTGD_CLONES static int fastgd_find_moves_inside(ptrdiff_t *restrict moves, const double *restrict x,
-                                                  const double *restrict g, const double *restrict step,
-                                                  const double *restrict lower, const double *restrict upper,
-                                                  ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_find_moves_inside,
+            (ptrdiff_t *restrict moves, const double *restrict x, const double *restrict g, const double *restrict step,
+             const double *restrict lower, const double *restrict upper, ptrdiff_t n),
+            (moves, x, g, step, lower, upper, n)) {
     ptrdiff_t all = 1;
     for (ptrdiff_t j = 0; j < n; j++) {
         double bound = g[j] > 0.0 ? lower[j] : upper[j];
@@ -175,9 +181,10 @@ FASTGD_CLONES static int fastgd_find_moves_inside(ptrdiff_t *restrict moves, con
 /* What a search remembers, in the lanes that begin one at iteration nit + of_all: the extremes of the last two blocks of
    iterations, and those of all. Returns whether a lane is stuck: its last step moved nothing, nothing has become better
    for long, or no slope is seen. */
-FASTGD_CLONES static int fastgd_remember(double *state, ptrdiff_t stride, ptrdiff_t *stuck, const ptrdiff_t *begins,
-                                         const ptrdiff_t *seen, const double *f, const double *norm,
-                                         const ptrdiff_t *nit, ptrdiff_t of_all, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_remember,
+            (double *state, ptrdiff_t stride, ptrdiff_t *stuck, const ptrdiff_t *begins, const ptrdiff_t *seen,
+             const double *f, const double *norm, const ptrdiff_t *nit, ptrdiff_t of_all, ptrdiff_t n),
+            (state, stride, stuck, begins, seen, f, norm, nit, of_all, n)) {
     double *highest = state + FASTGD_HIGHEST * stride, *highest_before = state + FASTGD_HIGHEST_BEFORE * stride;
     double *shortest = state + FASTGD_SHORTEST * stride, *shortest_before = state + FASTGD_SHORTEST_BEFORE * stride;
     double *longest = state + FASTGD_LONGEST * stride, *longest_before = state + FASTGD_LONGEST_BEFORE * stride;
@@ -217,8 +224,9 @@ FASTGD_CLONES static int fastgd_remember(double *state, ptrdiff_t stride, ptrdif
 /* The spectral step of the lanes that begin a search, and its limit: the inverse of a curvature between the Hessian's
    least and largest. It is the long step |s|^2 / (s r), or, where the short one s r / |r|^2 is much shorter, the shortest
    of the last short ones; without a curvature it is the limit. */
-FASTGD_CLONES static void fastgd_spectral_steps(double *state, ptrdiff_t stride, double *limit,
-                                                const ptrdiff_t *begins, const double *norm, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_spectral_steps,
+            (double *state, ptrdiff_t stride, double *limit, const ptrdiff_t *begins, const double *norm, ptrdiff_t n),
+            (state, stride, limit, begins, norm, n)) {
     double *step = state + FASTGD_STEP * stride, *fraction = state + FASTGD_FRACTION * stride;
     double *trials = state + FASTGD_TRIALS * stride, *shortest = state + FASTGD_SHORTEST * stride;
     const double *shortest_before = state + FASTGD_SHORTEST_BEFORE * stride;
@@ -245,10 +253,11 @@ FASTGD_CLONES static void fastgd_spectral_steps(double *state, ptrdiff_t stride,
 
 /* step = min(step, limit) where a search begins; marks the lanes that take a first step instead, because it is their
    first one, or because a curvature lets nothing move. Returns whether there are any. */
-FASTGD_CLONES static int fastgd_limit_steps(double *restrict step, ptrdiff_t *restrict is_first,
-                                            const double *restrict limit, const double *restrict products,
-                                            const ptrdiff_t *restrict begins, const ptrdiff_t *restrict moves,
-                                            const ptrdiff_t *restrict nit, ptrdiff_t of_all, ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_limit_steps,
+            (double *restrict step, ptrdiff_t *restrict is_first, const double *restrict limit,
+             const double *restrict products, const ptrdiff_t *restrict begins, const ptrdiff_t *restrict moves,
+             const ptrdiff_t *restrict nit, ptrdiff_t of_all, ptrdiff_t n),
+            (step, is_first, limit, products, begins, moves, nit, of_all, n)) {
     ptrdiff_t any_first = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         step[j] = begins[j] ? fastgd_smaller(step[j], limit[j]) : step[j];
@@ -259,9 +268,10 @@ FASTGD_CLONES static int fastgd_limit_steps(double *restrict step, ptrdiff_t *re
 }
 
 /* begins = (phase == iterate) & (status == running); returns whether any does. */
-FASTGD_CLONES static int fastgd_list_beginnings(ptrdiff_t *restrict begins, const ptrdiff_t *restrict phase,
-                                                const ptrdiff_t *restrict status, ptrdiff_t iterate, ptrdiff_t running,
-                                                ptrdiff_t n) {
+FASTGD_ROWS(int, fastgd_list_beginnings,
+            (ptrdiff_t *restrict begins, const ptrdiff_t *restrict phase, const ptrdiff_t *restrict status,
+             ptrdiff_t iterate, ptrdiff_t running, ptrdiff_t n),
+            (begins, phase, status, iterate, running, n)) {
     ptrdiff_t any = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         begins[j] = (phase[j] == iterate) & (status[j] == running);
@@ -289,9 +299,10 @@ static inline void fastgd_try(double *y, double *promised, const double *x, cons
     promised[j] -= d * g[j];
 }
 
-FASTGD_CLONES static void fastgd_try_steps(double *restrict y, double *restrict promised, const double *restrict x,
-                                           const double *restrict g, const double *restrict step,
-                                           const double *restrict fraction, ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_try_steps,
+            (double *restrict y, double *restrict promised, const double *restrict x, const double *restrict g,
+             const double *restrict step, const double *restrict fraction, ptrdiff_t n),
+            (y, promised, x, g, step, fraction, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         fastgd_try(y, promised, x, g, step, fraction, j);
 }
@@ -315,11 +326,11 @@ static inline void fastgd_try_inside(double *y, double *promised, const double *
     promised[j] -= d * g[j];
 }
 
-FASTGD_CLONES static void fastgd_try_steps_inside(double *restrict y, double *restrict promised,
-                                                  const double *restrict x, const double *restrict g,
-                                                  const double *restrict step, const double *restrict fraction,
-                                                  const double *restrict lower, const double *restrict upper,
-                                                  ptrdiff_t n) {
+FASTGD_ROWS(void, fastgd_try_steps_inside,
+            (double *restrict y, double *restrict promised, const double *restrict x, const double *restrict g,
+             const double *restrict step, const double *restrict fraction, const double *restrict lower,
+             const double *restrict upper, ptrdiff_t n),
+            (y, promised, x, g, step, fraction, lower, upper, n)) {
     for (ptrdiff_t j = 0; j < n; j++)
         fastgd_try_inside(y, promised, x, g, step, fraction, lower, upper, j);
 }
