@@ -538,6 +538,26 @@ def test_objective_that_returns_one_buffer(kind):
 
 
 @every_kind
+def test_objective_that_overwrites_what_it_returned(kind):
+    """Arrays that the objective keeps after it has returned them are its own: it may change them, and nobody else does.
+    """
+    kept, copies = [], []
+
+    def hoard(x, result):
+        assert [array.tobytes() for array in kept] == [copy.tobytes() for copy in copies]
+        for array in kept + copies:
+            array[...] = 1e9
+        kept.append(np.array(result))
+        copies.append(kept[-1].copy())
+        return kept[-1]
+
+    for x0 in (kind.start(),) if kind.scalar else (kind.start(), starts(5)):
+        for options in ({}, {"ftol": 1e-12}):
+            result = kind.solve(x0, spoil=hoard, spoil_slope=unspoiled, **options)
+            assert bits(result) == bits(kind.solve(x0, **options))
+
+
+@every_kind
 def test_result_of_wrong_shape(kind):
     """A result of any other shape is refused, never broadcast, with what was expected and what came."""
     wrong = [lambda y: np.append(y, 0.0), lambda y: np.stack([y, y]), lambda y: np.empty(0)]

@@ -1,5 +1,8 @@
 """The descent: the same bits however problems are put together, counts, forms of objectives, options per problem."""
 
+import sysconfig
+import weakref
+
 import numpy as np
 import pytest
 
@@ -388,3 +391,22 @@ def test_gradient_of_one_variable_has_the_shape_of_its_argument():
     options = {"vectorized": True, "jac": slope, "learning_rate": 0.5}
     assert minimize(lambda x: (x - 2) ** 2, 0.0, **options).x == 2.0
     assert minimize(lambda x: (x - 2) ** 2, [[0.0], [1.0]], unpack=True, **options).x.tolist() == [[2.0], [2.0]]
+
+
+@pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="nobody knows who else has an array")
+@pytest.mark.parametrize("solve", [minimize, maximize])
+def test_values_of_a_block_live_until_the_next_call_is_over(solve):
+    """They are used where they are if nobody else has the array, and copied if their sign changes."""
+    returned, are_alive = [], []
+
+    def fun(x):
+        are_alive.append([array() is not None for array in returned])
+        values = np.cos(x).sum(axis=0)
+        returned.append(weakref.ref(values))
+        return values
+
+    solve(fun, np.ones((20, 3)), vectorized=True, learning_rate=1e-3, maxiter=20)
+    assert len(returned) > 20
+    assert are_alive == [[False] * (n_before - 1) + [solve is minimize] * (n_before > 0)
+                         for n_before in range(len(returned))]
+    assert all(array() is None for array in returned)

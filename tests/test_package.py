@@ -77,6 +77,26 @@ cdef class Distance(Objective):
         return VALUE
 
 
+cdef class Lending(Objective):
+    cdef double[:, ::1] memory
+    cdef Py_ssize_t n_calls
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        self.n_calls += 1
+        cdef double *values = &self.memory[self.n_calls % 2, 0]
+        for j in range(block.n_points):
+            f[j] = -1.0
+            values[j] = 0.0
+            for i in range(block.n_dim):
+                values[j] += block.x[i * block.stride + j] ** 2
+        block.values = values
+        return VALUE
+
+
 cdef class Late(Objective):
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         return LATE
@@ -174,6 +194,15 @@ def test_cython_objective_is_minimized(user_objective, name):
     # the gradient halves x in every iteration, whoever supplies it
     expected = np.ceil(np.log2(2.0 * abs(x0).max(axis=1) / 1e-6))
     np.testing.assert_array_equal(result.nit, expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"learning_rate": 0.25, "ftol": 1e-12}, {"bounds": (0.0, np.inf)}], ids=str)
+def test_cython_objective_that_leaves_its_values_elsewhere(user_objective, options):
+    x0 = np.random.default_rng(7).uniform(0.0, 2.0, (200, 3))
+    result = fastgd.minimize(user_objective.Lending(np.zeros((2, 1024))), x0, **options)
+    expected = fastgd.minimize(user_objective.SumOfSquares(), x0, **options)
+    for name in ("x", "fun", "jac", "nit", "nfev", "status"):
+        np.testing.assert_array_equal(result[name], expected[name])
 
 
 @pytest.mark.parametrize("options", [

@@ -20,6 +20,7 @@ cdef extern from *:
         int nd
         Py_ssize_t *dimensions
         Py_ssize_t *strides
+        PyObject *base
         PyObject *descr
         int flags
     bint FASTGD_COUNTS_ARE_EXACT
@@ -75,4 +76,5 @@ cdef inline bint is_untouched(Argument argument) noexcept:
 
 
 cdef double *memory_of(object array) except NULL
+cdef const double *memory_of_nobody(object array, Py_ssize_t n_references, Py_ssize_t n) noexcept
 cdef tuple present(object array, bint rows, bint unpack)

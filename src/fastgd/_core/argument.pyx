@@ -10,6 +10,11 @@ cdef extern from "Python.h":
     PyObject *PyTuple_GET_ITEM(object items, Py_ssize_t i)
 
 
+cdef object NDARRAY = np.ndarray
+cdef object FLOAT64 = np.dtype(np.float64)
+cdef int OWN_DATA = 4  # NPY_ARRAY_OWNDATA: the memory is the array's own
+
+
 cdef double *buffer_of(object array) except NULL:
     """Where a writable array has its numbers, by the buffer protocol."""
     cdef Py_buffer buffer
@@ -33,6 +38,17 @@ cdef double *memory_of(object array) except NULL:
     """Where a new array of doubles has its numbers; the buffer protocol takes longer than a call of a small function.
     """
     return <double *>(<fastgd_array *><PyObject *>array).data if HEADS_ARE_KNOWN else buffer_of(array)
+
+
+cdef const double *memory_of_nobody(object array, Py_ssize_t n_references, Py_ssize_t n) noexcept:
+    """Where an array of n doubles, one behind the other, has its numbers; NULL if it is no such array, or if somebody may
+    see or change them but for the caller, who has so many references."""
+    cdef const fastgd_array *head = <const fastgd_array *><PyObject *>array
+    if (not HEADS_ARE_KNOWN or type(array) is not NDARRAY or Py_REFCNT(<PyObject *>array) != n_references
+            or head.base != NULL or head.descr != <PyObject *>FLOAT64 or head.nd != 1 or head.dimensions[0] != n
+            or head.strides[0] != sizeof(double) or not head.flags & OWN_DATA):
+        return NULL
+    return <const double *>head.data
 
 
 cdef void photograph(Header *header, PyObject *array) noexcept:

@@ -192,7 +192,7 @@ cdef class CentralDifference(Steps):
         if with_values:
             if not self.call(lanes, objective, VALUE):
                 return 1
-            take_values(lanes, lanes.block_f, lane_of, n)
+            take_values(lanes, lanes.values, lane_of, n)
         for i in range(lanes.n_dim):
             row = x + i * lanes.capacity
             self.open_pair(lanes, row, i, lane_of, n)
@@ -203,11 +203,9 @@ cdef class CentralDifference(Steps):
                 if not self.call(lanes, objective, VALUE):
                     count(lanes, lane_of, n, with_values + 2 * i + side, 0)
                     return 1
-                # the values of a pair are needed together
-                lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
             memcpy(row, lanes.middle, n * sizeof(double))
             repeat_first(row, n, n_points)
-            contract(self, lanes, i * lanes.capacity, lanes.middle, lanes.block_f, lanes.other_block_f, lane_of, n, n)
+            contract(self, lanes, i * lanes.capacity, lanes.middle, lanes.values_before, lanes.values, lane_of, n, n)
         count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
         return 0
 
@@ -220,7 +218,7 @@ cdef class CentralDifference(Steps):
             pad(lanes, n)
             if not self.call(lanes, objective, VALUE):
                 return 1
-            take_values(lanes, lanes.block_f, lane_of, n)
+            take_values(lanes, lanes.values, lane_of, n)
         for point in range(2 * lanes.n_dim):
             at = (point >> 1) * lanes.capacity
             self.perturb(lanes, x + at, point, lane_of, n)
@@ -229,10 +227,8 @@ cdef class CentralDifference(Steps):
                 count(lanes, lane_of, n, with_values + point, 0)
                 return 1
             if point & 1:
-                contract(self, lanes, at, x + at, lanes.other_block_f, lanes.block_f, lane_of, n, n)
+                contract(self, lanes, at, x + at, lanes.values_before, lanes.values, lane_of, n, n)
                 move_columns(lanes, x + at, point, 0, n)
-            # the values of a pair are needed together
-            lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
         count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
         return 0
 
@@ -255,10 +251,10 @@ cdef class CentralDifference(Steps):
                 count(lanes, lane_of, n, start, 0)
                 return 1
             if start < with_values:
-                take_values(lanes, lanes.block_f, lane_of, n)
+                take_values(lanes, lanes.values, lane_of, n)
             for group in range(max(start, with_values), stop):
                 point = group - with_values
-                copy_few(side_of_pairs(lanes, point), lanes.block_f + (group - start) * n, n)
+                copy_few(side_of_pairs(lanes, point), lanes.values + (group - start) * n, n)
                 if stop < n_groups:
                     move_columns(lanes, x + (point >> 1) * lanes.capacity, point, (group - start) * n, n)
             start = stop
@@ -323,7 +319,6 @@ cdef class CentralDifference(Steps):
         """Coordinate i of the gradients by values, in the first n of the `columns`; 1 if the time ran out."""
         cdef Py_ssize_t j, k, lane, at = i * lanes.capacity
         cdef double h, slope
-        cdef const double *first
         cdef double *row
         for j in range(n):
             lanes.value_lanes[j] = lane_of[lanes.columns[j]]
@@ -337,8 +332,6 @@ cdef class CentralDifference(Steps):
         pad(lanes, n)
         if not self.call(lanes, objective, VALUE):
             return 1
-        first = lanes.block_f
-        lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
         for j in range(n):
             h = lanes.h[at + lanes.columns[j]]
             row[j] = lanes.y[at + lanes.value_lanes[j]] + (lanes.second[at + lanes.columns[j]] if lanes.bounded else -h)
@@ -348,10 +341,10 @@ cdef class CentralDifference(Steps):
         for j in range(n):
             lane = lanes.value_lanes[j]
             if lanes.bounded:
-                slope = slope_inside_bounds(lanes, at + lanes.columns[j], lane, first[j], lanes.block_f[j])
+                slope = slope_inside_bounds(lanes, at + lanes.columns[j], lane, lanes.values_before[j], lanes.values[j])
             else:
-                slope = (first[j] - lanes.block_f[j]) / (2.0 * lanes.h[at + lanes.columns[j]])
+                slope = (lanes.values_before[j] - lanes.values[j]) / (2.0 * lanes.h[at + lanes.columns[j]])
             lanes.g_y[at + lane] = slope
             if not isfinite(slope):
-                note_nonfinite(lanes, lane, first[j], lanes.block_f[j])
+                note_nonfinite(lanes, lane, lanes.values_before[j], lanes.values[j])
         return 0

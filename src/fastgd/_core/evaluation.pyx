@@ -217,14 +217,19 @@ cdef class Evaluator:
 
     @final
     cdef int call(self, Lanes lanes, Objective objective, int want, double *slopes=NULL) except -1 nogil:
-        """Evaluates the block; returns the mask of what was supplied, or 0 if the time is over."""
+        """Evaluates the block, into `values`; returns the mask of what was supplied, or 0 if the time is over."""
         cdef Block *block = &lanes.block
         cdef Py_ssize_t column
         cdef int supplied
         if time_is_over(self):
             return 0
         block.deadline = &self.deadline
+        block.values = NULL
+        # the values of a pair are needed together
+        lanes.block_f, lanes.other_block_f = lanes.other_block_f, lanes.block_f
+        lanes.values_before = lanes.values
         supplied = objective.evaluate(block, want, lanes.block_f, slopes)
+        lanes.values = lanes.block_f if block.values == NULL else block.values
         if unlikely(supplied == LATE):
             return 0
         if unlikely(not supplied & want):
@@ -258,7 +263,7 @@ cdef class Evaluator:
         count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,
               supplies_gradients)
         if supplied & VALUE:
-            take_values(lanes, lanes.block_f, lane_of, n)
+            take_values(lanes, lanes.values, lane_of, n)
         if supplied & GRADIENT:
             take_gradients(lanes, slopes, lane_of, n)
         if unlikely(supplied and supplied & want != want and not lanes.any_fault):

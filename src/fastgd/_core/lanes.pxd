@@ -140,8 +140,10 @@ cdef class Lanes:
     cdef Py_ssize_t *finished       # (capacity,) the lanes whose problems have ended since the last turnover
     cdef Py_ssize_t *columns        # (capacity,) lanes, or columns of a list of lanes, to be looked at again
     cdef double *block_x
-    cdef double *block_f            # (width of a block,)
-    cdef double *other_block_f      # of the call before
+    cdef double *block_f            # (width of a block,) where an evaluation may write its values,
+    cdef double *other_block_f      # and where the one before might
+    cdef const double *values       # (width of a block,) of the last call, in block_f or where the objective has them,
+    cdef const double *values_before  # and of the call before
     cdef double *block_g            # (n_dim, width of a block) of an objective with gradients or differences
     cdef Py_ssize_t *block_problems
     # The block in evaluation: its column c < n_block_columns is of lane block_lanes[c % n_block_lanes], those behind

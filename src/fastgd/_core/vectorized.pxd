@@ -9,13 +9,16 @@ cdef class Vectorized(PythonObjective):
     cdef int tested              # a mask of VALUE and GRADIENT: which of its functions have been called,
     cdef int trusted             # and did not write into their argument
     cdef double *some_columns    # of the points, before the last call
+    cdef object lent             # the array that the values of the last call are in, if they were not copied,
+    cdef object lent_before      # and those of the call before
     cdef object problems
     cdef tuple batch_columns
     cdef int select_problems(self, Block *block) except -1
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1
     cdef object ask(self, int which, Block *block)
     cdef tuple ask_for(self, Block *block, int want)
-    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1
+    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g, bint may_lend) except -1
+    cdef bint lend(self, object value, Block *block)
     cdef void copy_some_columns(self, const Block *block, double *columns) noexcept
     cdef bint has_written(self, const Block *block) noexcept
     cdef int move_points(self, Block *block) except -1

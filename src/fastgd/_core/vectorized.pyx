@@ -3,7 +3,7 @@ from cython cimport final
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.string cimport memcmp, memcpy
 
-from .argument cimport Argument, is_untouched, present
+from .argument cimport Argument, is_untouched, memory_of_nobody, present
 from .objective cimport ALIASING, GRADIENT, LATE, VALUE
 from .python_objective cimport Evaluation, PythonObjective, fill_nan
 from .returned cimport copy_gradients, copy_values, split_pair
@@ -120,17 +120,27 @@ cdef class Vectorized(PythonObjective):
         return (None, self.ask(VALUE, block) if want & VALUE else None,
                 self.ask(GRADIENT, block) if want & GRADIENT else None)
 
-    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g) except -1:
-        """Copies it to where it belongs; what has the wrong shape or type is wrong for all problems."""
+    cdef int read(self, tuple returned, Block *block, int want, double *f, double *g, bint may_lend) except -1:
+        """Copies it to where it belongs, or lends it; what has the wrong shape or type is wrong for all problems."""
         pair, value, gradient = returned
         if self.jac is True:
             value, gradient = split_pair(pair)
             want = VALUE | GRADIENT
-        if want & VALUE:
+        if want & VALUE and not (may_lend and self.lend(value, block)):
             copy_values(value, self.sign, f, block.n_points)
         if want & GRADIENT:
             copy_gradients(gradient, self.sign, self.rows, g, block)
         return want
+
+    cdef bint lend(self, object value, Block *block):
+        """Leaves the values where they are, in an array that nobody sees but `read`, which has two references to it."""
+        if self.sign < 0.0:
+            return False
+        block.values = memory_of_nobody(value, 2, block.n_points)
+        if block.values == NULL:
+            return False
+        self.lent = value
+        return True
 
     cdef int evaluate_block(self, Block *block, int want, double *f, double *g) except -1:
         self.copy_some_columns(block, self.some_columns)
@@ -149,7 +159,7 @@ cdef class Vectorized(PythonObjective):
             return self.evaluate_block(block, want, f, g)
         if self.has_written(block):
             raise RuntimeError("the function has written into its argument, which is read-only: it must copy it first")
-        want = self.read(returned, block, want, f, g)
+        want = self.read(returned, block, want, f, g, True)
         if self.trusted and not is_untouched(self.argument):
             self.move_points(block)
         return want
@@ -244,7 +254,7 @@ cdef class Vectorized(PythonObjective):
             except Exception:  # not what it raised before: nothing here can be relied on
                 failing = np.arange(block.n_points)
         if returned is not None:
-            want = self.read(returned, block, want, f, g)
+            want = self.read(returned, block, want, f, g, False)
         elif self.jac is True:
             want = VALUE | GRADIENT
         for column in failing:
@@ -257,7 +267,9 @@ cdef class Vectorized(PythonObjective):
 
 
 cdef int evaluate_block(PythonObjective objective, Block *block, int want, double *f, double *g) except -1:
-    return (<Vectorized>objective).evaluate_block(block, want, f, g)
+    cdef Vectorized self = <Vectorized>objective
+    self.lent_before, self.lent = self.lent, None
+    return self.evaluate_block(block, want, f, g)
 
 
 cdef bint is_about_writing(object error):
