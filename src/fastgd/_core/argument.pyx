@@ -41,8 +41,8 @@ cdef double *memory_of(object array) except NULL:
 
 
 cdef const double *memory_of_nobody(object array, Py_ssize_t n_references, Py_ssize_t n) noexcept:
-    """Where an array of n doubles, one behind the other, has its numbers; NULL if it is no such array, or if somebody may
-    see or change them but for the caller, who has so many references."""
+    """Where an array of n doubles, one behind the other, has its numbers; NULL if it is no such array, or if others may
+    see or change them than the caller, who has so many references."""
     cdef const fastgd_array *head = <const fastgd_array *><PyObject *>array
     if (not HEADS_ARE_KNOWN or type(array) is not NDARRAY or Py_REFCNT(<PyObject *>array) != n_references
             or head.base != NULL or head.descr != <PyObject *>FLOAT64 or head.nd != 1 or head.dimensions[0] != n

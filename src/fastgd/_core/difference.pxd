@@ -29,8 +29,6 @@ cdef inline Py_ssize_t groups_per_call(Py_ssize_t width, Py_ssize_t n, Py_ssize_
 cdef class CentralDifference(Steps):
     cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
                         Py_ssize_t n) except -1 nogil
-    cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
-                               Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n, bint with_values) except -1 nogil
     cdef int evaluate_together(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,

@@ -143,8 +143,6 @@ cdef class CentralDifference(Steps):
             return self.take_own_differences(lanes, objective, x, lane_of, n)
         if groups_per_call(lanes.width, n, 2 * lanes.n_dim) > 1:
             return self.evaluate_together(lanes, objective, x, lane_of, n, n_values == n)
-        if open_in_place(lanes, objective, x, lane_of, n):
-            return self.evaluate_in_place(lanes, objective, x, lane_of, n, n_values == n)
         return self.evaluate_stencil(lanes, objective, x, lane_of, n, n_values == n)
 
     cdef int take_pairs(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
@@ -184,51 +182,29 @@ cdef class CentralDifference(Steps):
         count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
         return 0
 
-    cdef int evaluate_in_place(self, Lanes lanes, Objective objective, double *x, const Py_ssize_t *lane_of,
-                               Py_ssize_t n, bint with_values) except -1 nogil:
-        """`evaluate_stencil` in a block that is the lanes' own rows: one of them at a time leaves its place."""
-        cdef Py_ssize_t i, side, n_points = lanes.block.n_points
-        cdef double *row
+    cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
+                              Py_ssize_t n, bint with_values) except -1 nogil:
+        """Evaluates all n lanes at a point of the stencil after the other: one row of the block at a time leaves its
+        place."""
+        cdef Block *block = &lanes.block
+        cdef Py_ssize_t i, side, at
+        open_block(lanes, objective, x, lane_of, n, 1)
+        pad(lanes, n)
         if with_values:
             if not self.call(lanes, objective, VALUE):
                 return 1
             take_values(lanes, lanes.values, lane_of, n)
         for i in range(lanes.n_dim):
-            row = x + i * lanes.capacity
-            self.open_pair(lanes, row, i, lane_of, n)
+            at = i * lanes.capacity
             for side in range(2):
-                if side:
-                    memcpy(row, lanes.row, n * sizeof(double))
-                repeat_first(row, n, n_points)
+                self.perturb(lanes, x + at, i, side, lane_of, n)
+                repeat_first(block.x + i * block.stride, n, block.n_points)
                 if not self.call(lanes, objective, VALUE):
                     count(lanes, lane_of, n, with_values + 2 * i + side, 0)
                     return 1
-            memcpy(row, lanes.middle, n * sizeof(double))
-            repeat_first(row, n, n_points)
-            contract(self, lanes, i * lanes.capacity, lanes.middle, lanes.values_before, lanes.values, lane_of, n, n)
-        count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
-        return 0
-
-    cdef int evaluate_stencil(self, Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of,
-                              Py_ssize_t n, bint with_values) except -1 nogil:
-        """Evaluates all n lanes at a point of the stencil after the other, in a block of the objective's."""
-        cdef Py_ssize_t point, at
-        open_block(lanes, objective, x, lane_of, n, 1)
-        if with_values:
-            pad(lanes, n)
-            if not self.call(lanes, objective, VALUE):
-                return 1
-            take_values(lanes, lanes.values, lane_of, n)
-        for point in range(2 * lanes.n_dim):
-            at = (point >> 1) * lanes.capacity
-            self.perturb(lanes, x + at, point, lane_of, n)
-            pad(lanes, n)
-            if not self.call(lanes, objective, VALUE):
-                count(lanes, lane_of, n, with_values + point, 0)
-                return 1
-            if point & 1:
-                contract(self, lanes, at, x + at, lanes.values_before, lanes.values, lane_of, n, n)
-                move_columns(lanes, x + at, point, 0, n)
+            contract(self, lanes, at, x + at, lanes.values_before, lanes.values, lane_of, n, n)
+            memcpy(block.x + i * block.stride, x + at, n * sizeof(double))
+            repeat_first(block.x + i * block.stride, n, block.n_points)
         count(lanes, lane_of, n, with_values + 2 * lanes.n_dim, 1)
         return 0
 

@@ -132,7 +132,7 @@ cdef class Lanes:
     cdef double *pair_second
     cdef double *base               # (n_dim, capacity) points gathered from lanes that are not side by side
     cdef double *row                # (capacity,)
-    cdef double *middle             # (capacity,) a coordinate while its row of the block is at other points
+    cdef double *other_row          # (capacity,)
     cdef double *norm               # (capacity,) max |projected gradient|, in rounds with an iterate
     cdef Py_ssize_t *all_lanes      # 0, 1, 2, ...
     cdef Py_ssize_t *gradient_lanes

@@ -166,7 +166,7 @@ cdef class Lanes:
             self.pair_second = take(self, n_dim * row)
         self.norm = take(self, row)
         self.row = take(self, row)
-        self.middle = take(self, row)
+        self.other_row = take(self, row)
         self.gradient_lanes = <Py_ssize_t *>take(self, row)
         self.value_lanes = <Py_ssize_t *>take(self, row)
         self.columns = <Py_ssize_t *>take(self, row)

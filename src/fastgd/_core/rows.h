@@ -349,50 +349,6 @@ FASTGD_ROWS(int, fastgd_pairs_rounded,
     return !(nonfinite >> 63);
 }
 
-/* The same in place: middle = x; below = x - rounded_step(x); x = x + rounded_step(x).
-   Returns whether all are finite. */
-FASTGD_ROWS(int, fastgd_open_pair_rounded,
-            (double *restrict x, double *restrict middle, double *restrict below, double factor, double x_scale,
-             ptrdiff_t n),
-            (x, middle, below, factor, x_scale, n)) {
-    uint64_t nonfinite = 0;
-    for (ptrdiff_t j = 0; j < n; j++) {
-        double step = fastgd_rounded_step(x[j], factor, x_scale);
-        nonfinite |= fastgd_nonfinite(fabs(x[j]) + step);
-        middle[j] = x[j];
-        below[j] = x[j] - step;
-        x[j] = x[j] + step;
-    }
-    return !(nonfinite >> 63);
-}
-
-/* middle = x; below = x - step; x = x + step; returns whether all have moved */
-FASTGD_ROWS(int, fastgd_open_pair,
-            (double *restrict x, double *restrict middle, double *restrict below, double step, ptrdiff_t n),
-            (x, middle, below, step, n)) {
-    int64_t stays = 0;
-    for (ptrdiff_t j = 0; j < n; j++) {
-        double above = x[j] + step;
-        middle[j] = x[j];
-        below[j] = x[j] - step;
-        stays |= (above == x[j]) | (below[j] == x[j]) | (x[j] != x[j]);
-        x[j] = above;
-    }
-    return !stays;
-}
-
-/* middle = x; below = x + second; x = x + h */
-FASTGD_ROWS(void, fastgd_open_pair_inside,
-            (double *restrict x, double *restrict middle, double *restrict below, const double *restrict h,
-             const double *restrict second, ptrdiff_t n),
-            (x, middle, below, h, second, n)) {
-    for (ptrdiff_t j = 0; j < n; j++) {
-        middle[j] = x[j];
-        below[j] = x[j] + second[j];
-        x[j] = x[j] + h[j];
-    }
-}
-
 /* g = (first - second) / (2 * rounded_step(x)), by the exponent of the step: a division takes as long as all the rest.
    Returns whether all are finite. */
 FASTGD_ROWS(int, fastgd_rounded_quotients,

@@ -14,10 +14,8 @@ cdef class Steps(Evaluator):
     cdef void fit_into_bounds(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of,
                               Py_ssize_t n) noexcept nogil
     cdef bint set_pairs(self, Lanes lanes, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
-    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, const Py_ssize_t *lane_of,
+    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t i, bint second, const Py_ssize_t *lane_of,
                       Py_ssize_t n) noexcept nogil
-    cdef void open_pair(self, Lanes lanes, double *row, Py_ssize_t i, const Py_ssize_t *lane_of,
-                        Py_ssize_t n) noexcept nogil
 
 
 cdef inline Py_ssize_t length_of_rows(Lanes lanes, Py_ssize_t n) noexcept nogil:

@@ -20,11 +20,6 @@ cdef extern from "rows.h":
     bint fastgd_shift(double *out, const double *x, double step, Py_ssize_t n) noexcept nogil
     bint fastgd_pairs_rounded(double *above, double *below, const double *x, double factor, double x_scale,
                               Py_ssize_t n) noexcept nogil
-    bint fastgd_open_pair_rounded(double *x, double *middle, double *below, double factor, double x_scale,
-                                  Py_ssize_t n) noexcept nogil
-    bint fastgd_open_pair(double *x, double *middle, double *below, double step, Py_ssize_t n) noexcept nogil
-    void fastgd_open_pair_inside(double *x, double *middle, double *below, const double *h, const double *second,
-                                 Py_ssize_t n) noexcept nogil
 
 # The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
 # (Press et al., Numerical Recipes, 3rd edition, section 5.7).
@@ -135,7 +130,7 @@ cdef class Steps(Evaluator):
         """Fills h and the second offsets for n points; asks for f where a pair is one-sided."""
         cdef Py_ssize_t i, j, at
         cdef const double *lower = lanes.row
-        cdef const double *upper = lanes.middle
+        cdef const double *upper = lanes.other_row
         self.step_vanishes = False
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
@@ -145,7 +140,7 @@ cdef class Steps(Evaluator):
             else:
                 for j in range(n):
                     lanes.row[j] = lanes.lower[at + lane_of[j]]
-                    lanes.middle[j] = lanes.upper[at + lane_of[j]]
+                    lanes.other_row[j] = lanes.upper[at + lane_of[j]]
             if not fastgd_central_pairs(lanes.h + at, lanes.second + at, x + at, lower, upper, self.step, RELATIVE_STEP,
                                         self.x_scale, n):
                 for j in range(n):
@@ -175,37 +170,17 @@ cdef class Steps(Evaluator):
         return all_moved
 
     @final
-    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t point, const Py_ssize_t *lane_of,
+    cdef void perturb(self, Lanes lanes, const double *x, Py_ssize_t i, bint second, const Py_ssize_t *lane_of,
                       Py_ssize_t n) noexcept nogil:
-        """Moves the block to a point of the stencil, from that coordinate x: 2i and 2i + 1 are the pair of coordinate
-        i."""
-        cdef Py_ssize_t j, i = point >> 1
+        """Moves coordinate i of the block from x to the first or the second points of its pairs."""
+        cdef Py_ssize_t j
         cdef double *row = lanes.block.x + i * lanes.block.stride
         cdef bint moved
         if lanes.bounded:
-            fastgd_add(row, x, (lanes.second if point & 1 else lanes.h) + i * lanes.capacity, n)
+            fastgd_add(row, x, (lanes.second if second else lanes.h) + i * lanes.capacity, n)
             moved = not self.step_vanishes
         else:
-            moved = shift(self, row, x, -1.0 if point & 1 else 1.0, n)
+            moved = shift(self, row, x, -1.0 if second else 1.0, n)
         if unlikely(not moved):
             for j in range(n):
                 note_vanished_step(lanes, i * lanes.capacity + j, lane_of[j], x[j], row[j])
-
-    @final
-    cdef void open_pair(self, Lanes lanes, double *row, Py_ssize_t i, const Py_ssize_t *lane_of,
-                        Py_ssize_t n) noexcept nogil:
-        """The same in place: moves the row of coordinate i to the first points of the pairs, and leaves the second ones
-        and what it was in scratch rows."""
-        cdef Py_ssize_t j, at = i * lanes.capacity
-        cdef bint moved
-        if lanes.bounded:
-            fastgd_open_pair_inside(row, lanes.middle, lanes.row, lanes.h + at, lanes.second + at, n)
-            moved = not self.step_vanishes
-        elif self.step > 0.0:
-            moved = fastgd_open_pair(row, lanes.middle, lanes.row, self.step, n)
-        else:
-            moved = fastgd_open_pair_rounded(row, lanes.middle, lanes.row, RELATIVE_STEP, self.x_scale, n)
-        if unlikely(not moved):
-            for j in range(n):
-                note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], row[j])
-                note_vanished_step(lanes, at + j, lane_of[j], lanes.middle[j], lanes.row[j])
