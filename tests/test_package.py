@@ -77,6 +77,32 @@ cdef class Distance(Objective):
         return VALUE
 
 
+cdef class Differences(Objective):
+    def __init__(self, width):
+        self.has_differences = True
+        self.width = width
+
+    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+        cdef Py_ssize_t i, j
+        for j in range(block.n_points):
+            f[j] = 0.0
+            for i in range(block.n_dim):
+                f[j] += block.x[i * block.stride + j] ** 2
+        return VALUE
+
+    cdef int prepare(self, Block *block) except -1 nogil:
+        block.n_points = (block.n_points + 7) // 8 * 8
+        return 0
+
+    cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil:
+        cdef Py_ssize_t i, j, at
+        for i in range(block.n_dim):
+            for j in range(block.n_points):
+                at = i * block.stride + j
+                out[at] = (block.x[at] + h[at]) ** 2 - (block.x[at] - h[at]) ** 2
+        return 0
+
+
 cdef class Lending(Objective):
     cdef double[:, ::1] memory
     cdef Py_ssize_t n_calls
@@ -194,6 +220,16 @@ def test_cython_objective_is_minimized(user_objective, name):
     # the gradient halves x in every iteration, whoever supplies it
     expected = np.ceil(np.log2(2.0 * abs(x0).max(axis=1) / 1e-6))
     np.testing.assert_array_equal(result.nit, expected)
+
+
+@pytest.mark.parametrize("width", [1, 8, 64])
+def test_cython_objective_with_differences_of_its_own(user_objective, width):
+    x0 = np.random.default_rng(8).normal(size=(20, 3))
+    for starts in (x0, x0[0]):
+        result = fastgd.minimize(user_objective.Differences(width), starts, learning_rate=0.25, ftol=1e-12)
+        expected = fastgd.minimize(user_objective.SumOfSquares(), starts, learning_rate=0.25, ftol=1e-12)
+        np.testing.assert_allclose(result.x, expected.x, atol=1e-9)
+        np.testing.assert_array_equal(result.nfev, expected.nfev)
 
 
 @pytest.mark.parametrize("options", [{}, {"learning_rate": 0.25, "ftol": 1e-12}, {"bounds": (0.0, np.inf)}], ids=str)

@@ -8,6 +8,7 @@ cdef extern from *:
     typedef struct {
         PyObject_HEAD
         char *data; int nd; Py_ssize_t *dimensions; Py_ssize_t *strides; PyObject *base; PyObject *descr; int flags;
+        PyObject *weakreflist;
     } fastgd_array;
     #ifdef Py_GIL_DISABLED
     #define FASTGD_COUNTS_ARE_EXACT 0
@@ -23,6 +24,7 @@ cdef extern from *:
         PyObject *base
         PyObject *descr
         int flags
+        PyObject *weakreflist
     bint FASTGD_COUNTS_ARE_EXACT
 
 cdef extern from "Python.h":

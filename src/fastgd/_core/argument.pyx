@@ -28,7 +28,9 @@ cdef bint heads_are_known() except -1:
     array = np.empty((2, 3))
     cdef fastgd_array *head = <fastgd_array *><PyObject *>array
     return (FASTGD_COUNTS_ARE_EXACT and head.data == <char *>buffer_of(array) and head.nd == 2
-            and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8)
+            and head.dimensions[0] == 2 and head.dimensions[1] == 3 and head.strides[0] == 24 and head.strides[1] == 8
+            and head.base == NULL and head.descr == <PyObject *>FLOAT64 and head.flags & OWN_DATA
+            and head.weakreflist == NULL)
 
 
 cdef bint HEADS_ARE_KNOWN = heads_are_known()
@@ -42,11 +44,11 @@ cdef double *memory_of(object array) except NULL:
 
 cdef const double *memory_of_nobody(object array, Py_ssize_t n_references, Py_ssize_t n) noexcept:
     """Where an array of n doubles, one behind the other, has its numbers; NULL if it is no such array, or if others may
-    see or change them than the caller, who has so many references."""
+    see or change them than the caller, who has so many references. (A weak one may become another.)"""
     cdef const fastgd_array *head = <const fastgd_array *><PyObject *>array
     if (not HEADS_ARE_KNOWN or type(array) is not NDARRAY or Py_REFCNT(<PyObject *>array) != n_references
             or head.base != NULL or head.descr != <PyObject *>FLOAT64 or head.nd != 1 or head.dimensions[0] != n
-            or head.strides[0] != sizeof(double) or not head.flags & OWN_DATA):
+            or head.strides[0] != sizeof(double) or not head.flags & OWN_DATA or head.weakreflist != NULL):
         return NULL
     return <const double *>head.data
 

@@ -11,6 +11,7 @@ from .evaluation cimport (
     note_value,
     open_block,
     open_in_place,
+    open_point,
     pad,
     refuse_less,
     repeat_first,
@@ -154,14 +155,9 @@ cdef class CentralDifference(Steps):
                 may_be_asked(lanes, lanes.pair_first, lane_of[0])
                 and may_be_asked(lanes, lanes.pair_second, lane_of[0]))):
             return 0
-        block.x = x if lanes.capacity == 1 else lanes.block_x
-        block.n_points = lanes.n_block_lanes = lanes.n_block_columns = 1
-        block.stride = lanes.capacity
-        block.culprit = -1
         block.deadline = &self.deadline
         for j in range(n):
-            lanes.block_lanes = lane_of + j
-            lanes.block_problems[0] = lanes.problem[lane_of[j]] + block.first
+            open_point(lanes, x if lanes.capacity == 1 else lanes.block_x, lane_of + j)
             if lanes.capacity > 1:
                 for i in range(lanes.n_dim):
                     block.x[i] = x[i * lanes.capacity + j]

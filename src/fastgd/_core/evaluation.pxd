@@ -20,7 +20,9 @@ cdef inline void note_fault(Lanes lanes, Py_ssize_t lane, Py_ssize_t status) noe
 
 
 cdef inline void note_unwritten(Lanes lanes, Py_ssize_t lane, double output) noexcept nogil:
-    if fastgd_is_unwritten(output) and (lanes.unwritten < 0 or lanes.problem[lane] < lanes.problem[lanes.unwritten]):
+    """A compiled function leaves the mark of an output that it has not written in block_f; elsewhere it is any nan."""
+    if lanes.block.values == NULL and fastgd_is_unwritten(output) and (
+            lanes.unwritten < 0 or lanes.problem[lane] < lanes.problem[lanes.unwritten]):
         lanes.unwritten = lane
 
 
@@ -60,6 +62,17 @@ cdef inline void count(Lanes lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_
     for j in range(n):
         lanes.nfev[lane_of[j]] += n_values
         lanes.njev[lane_of[j]] += n_gradients
+
+
+cdef inline void open_point(Lanes lanes, double *x, const Py_ssize_t *lane_of) noexcept nogil:
+    """Makes the block consist of one point alone, x, which is that of the first of these lanes."""
+    lanes.block_lanes = lane_of
+    lanes.n_block_lanes = lanes.n_block_columns = 1
+    lanes.block_problems[0] = lanes.problem[lane_of[0]] + lanes.block.first
+    lanes.block.x = x
+    lanes.block.n_points = 1
+    lanes.block.stride = lanes.capacity
+    lanes.block.culprit = -1
 
 
 cdef int open_block(Lanes lanes, Objective objective, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,

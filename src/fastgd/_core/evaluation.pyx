@@ -252,12 +252,16 @@ cdef class Evaluator:
         cdef int supplied
         if unlikely(lanes.width == 1 and not may_be_asked(lanes, lanes.y, lane_of[0])):
             return 0
-        x = side_by_side(lanes, lane_of, n)
-        if not open_in_place(lanes, objective, x, lane_of, n):
-            open_block(lanes, objective, x, lane_of, n, 1)
-            pad(lanes, n)
-        elif x == lanes.y:
+        if lanes.width == 1 and objective.takes_points:
+            open_point(lanes, lanes.y, lane_of)
             slopes = lanes.g_y
+        else:
+            x = side_by_side(lanes, lane_of, n)
+            if not open_in_place(lanes, objective, x, lane_of, n):
+                open_block(lanes, objective, x, lane_of, n, 1)
+                pad(lanes, n)
+            elif x == lanes.y:
+                slopes = lanes.g_y
         supplied = self.call(lanes, objective, want, slopes)
         supplies_gradients = lanes.gradients_came = (supplied & GRADIENT) != 0
         count(lanes, lane_of, n, ((supplied & VALUE) != 0) + supplies_gradients * objective.gradient_cost,

@@ -142,7 +142,7 @@ cdef class Lanes:
     cdef double *block_x
     cdef double *block_f            # (width of a block,) where an evaluation may write its values,
     cdef double *other_block_f      # and where the one before might
-    cdef const double *values       # (width of a block,) of the last call, in block_f or where the objective has them,
+    cdef const double *values       # (n_points,) of the last call, in block_f or where the objective has them,
     cdef const double *values_before  # and of the call before
     cdef double *block_g            # (n_dim, width of a block) of an objective with gradients or differences
     cdef Py_ssize_t *block_problems

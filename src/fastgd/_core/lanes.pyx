@@ -96,11 +96,11 @@ cdef class Lanes:
             capacity = (capacity + 7) // 8 * 8
             if capacity % ALIASING == 0:
                 capacity += 8
-        if objective.width > 1:
-            block_width = max(objective.width, capacity) + MOST_PADDING
         self.n_dim = n_dim
         self.capacity = capacity
         self.width = max(objective.width, capacity)
+        if self.width > 1:
+            block_width = self.width + MOST_PADDING
         self.bounded = needs.bounded
         self.keep_best = needs.keep_best
         self.want_of_all = VALUE | GRADIENT if needs.values or needs.keep_best else GRADIENT

@@ -16,7 +16,6 @@ cdef struct Block:
     double *x                   # (n_dim, stride)
     const Py_ssize_t *problems  # (n_points,) the number in the whole batch of the problem that each column belongs to
     Py_ssize_t first            # that of the first problem of the run, which may have a part of the batch
-    const double *values        # may be set to where the values are instead of in f, until the next call is over
     bint *failed                # (n_points,) set where the user's function failed and the run goes on
     Py_ssize_t n_failed         # how many of them are set
     Py_ssize_t culprit          # the column whose evaluation raised, or -1
@@ -24,6 +23,7 @@ cdef struct Block:
     Py_ssize_t n_dim
     Py_ssize_t n_points
     Py_ssize_t stride
+    const double *values        # may be set to where the values are instead of in f, until the next call is over
 
 
 cdef class Objective:

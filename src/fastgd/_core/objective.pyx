@@ -55,7 +55,7 @@ cdef class Objective:
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
         """Writes what is wanted into f (n_points,) and g (n_dim, stride) and returns the mask of what it supplied, or
-        LATE if it was not ready by the deadline.
+        LATE if it was not ready by the deadline. Values may be elsewhere instead, where `block.values` says.
 
         An objective without a gradient of its own is never asked for one. The points must not change: they may be the
         loop's own. Only an objective that owns their memory may move them to another (and then changes `block.x`).

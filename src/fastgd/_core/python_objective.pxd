@@ -46,6 +46,5 @@ cdef class Pointwise(PythonObjective):
     cdef int select_problem(self, Py_ssize_t problem) except -1
     cdef int renew_argument(self) except -1
     cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate)
-    cdef object call(self, object function, const double *x)
     cdef Py_ssize_t walk(self, Block *block, double *first, double *second) except -1
     cdef int evaluate_point(self, Block *block, int want, double *f, double *g) except -1

@@ -110,9 +110,6 @@ cdef class Pointwise(PythonObjective):
         self.header = self.argument.headers
         return 0
 
-    cdef object call(self, object function, const double *x):
-        return call_moved(self, function, x, -1, 0.0)
-
     cdef object call_unpacked(self, object function, const double *x, Py_ssize_t moved, double coordinate):
         cdef Py_ssize_t i
         cdef PyObject **arguments = self.stack + 1
@@ -129,16 +126,16 @@ cdef class Pointwise(PythonObjective):
             self.select_problem(block.problems[0] - block.first)
         self.reached = VALUE | GRADIENT
         if self.jac is True:
-            value, gradient = split_pair(self.call(self.fun, block.x))
+            value, gradient = split_pair(call_moved(self, self.fun, block.x, -1, 0.0))
             f[0] = self.sign * as_value(value)
             copy_gradients(gradient, self.sign, False, g, block)
             return VALUE | GRADIENT
         self.reached = VALUE
         if want & VALUE:
-            f[0] = self.sign * as_value(self.call(self.fun, block.x))
+            f[0] = self.sign * as_value(call_moved(self, self.fun, block.x, -1, 0.0))
         self.reached = want
         if want & GRADIENT:
-            copy_gradients(self.call(self.jac, block.x), self.sign, False, g, block)
+            copy_gradients(call_moved(self, self.jac, block.x, -1, 0.0), self.sign, False, g, block)
         return want
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:

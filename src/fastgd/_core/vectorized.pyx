@@ -159,7 +159,7 @@ cdef class Vectorized(PythonObjective):
             return self.evaluate_block(block, want, f, g)
         if self.has_written(block):
             raise RuntimeError("the function has written into its argument, which is read-only: it must copy it first")
-        want = self.read(returned, block, want, f, g, True)
+        want = self.read(returned, block, want, f, g, self.jac is None)
         if self.trusted and not is_untouched(self.argument):
             self.move_points(block)
         return want
