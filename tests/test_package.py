@@ -77,18 +77,10 @@ cdef class Distance(Objective):
         return VALUE
 
 
-cdef class Differences(Objective):
+cdef class Differences(SumOfSquares):
     def __init__(self, width):
         self.has_differences = True
         self.width = width
-
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        cdef Py_ssize_t i, j
-        for j in range(block.n_points):
-            f[j] = 0.0
-            for i in range(block.n_dim):
-                f[j] += block.x[i * block.stride + j] ** 2
-        return VALUE
 
     cdef int prepare(self, Block *block) except -1 nogil:
         block.n_points = (block.n_points + 7) // 8 * 8
@@ -103,7 +95,7 @@ cdef class Differences(Objective):
         return 0
 
 
-cdef class Lending(Objective):
+cdef class Lending(SumOfSquares):
     cdef double[:, ::1] memory
     cdef Py_ssize_t n_calls
 
@@ -111,16 +103,10 @@ cdef class Lending(Objective):
         self.memory = memory
 
     cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        cdef Py_ssize_t i, j
         self.n_calls += 1
-        cdef double *values = &self.memory[self.n_calls % 2, 0]
-        for j in range(block.n_points):
-            f[j] = -1.0
-            values[j] = 0.0
-            for i in range(block.n_dim):
-                values[j] += block.x[i * block.stride + j] ** 2
-        block.values = values
-        return VALUE
+        block.values = &self.memory[self.n_calls % 2, 0]
+        f[0] = -1.0
+        return SumOfSquares.evaluate(self, block, want, <double *>block.values, g)
 
 
 cdef class Late(Objective):
