@@ -8,8 +8,14 @@ import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ["objective", "returned", "argument", "python_objective", "vectorized", "compiled", "kernels", "lanes",
-           "evaluation", "steps", "difference", "update", "search", "noise", "stopping", "descent"]
+MODULES = ["memory.slab", "memory.problems", "memory.lanes", "stopping",
+           "objectives.objective", "objectives.returned", "objectives.argument", "objectives.pointwise",
+           "objectives.vectorized", "objectives.compiled", "objectives.kernels",
+           "evaluation.clock", "evaluation.blocks", "evaluation.stencils", "evaluation.differences",
+           "evaluation.hessians", "evaluation.evaluator",
+           "directions.direction", "directions.first_order", "directions.spectral", "directions.noise",
+           "searches.search", "searches.fixed", "searches.armijo", "searches.rates",
+           "answers", "derivatives", "loop"]
 
 DEBUG = os.environ.get("FASTGD_DEBUG") == "1"
 DIRECTIVES = {
@@ -32,7 +38,7 @@ else:
     FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 extensions = [
-    Extension(f"fastgd._core.{name}", [f"src/fastgd/_core/{name}.pyx"], include_dirs=["src/fastgd/_core"],
+    Extension(f"fastgd._core.{name}", ["src/fastgd/_core/{}.pyx".format(name.replace(".", "/"))], include_dirs=["src/fastgd/_core"],
               extra_compile_args=FLAGS)
     for name in MODULES
 ]

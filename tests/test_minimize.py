@@ -397,7 +397,7 @@ def test_gradient_of_one_variable_has_the_shape_of_its_argument():
 @pytest.mark.skipif(bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="nobody knows who else has an array")
 @pytest.mark.parametrize("solve", [minimize, maximize])
 def test_values_of_a_block_live_until_the_next_call_is_over(solve):
-    """They are used where they are if nobody else has the array, and copied if their sign changes."""
+    """They are used where they are if nobody else has the array, or copied with the other sign from there."""
     are_alive = []
 
     def fun(x):
@@ -411,7 +411,7 @@ def test_values_of_a_block_live_until_the_next_call_is_over(solve):
         solve(fun, np.ones((2001, 3)), vectorized=True, learning_rate=1e-3, maxiter=20)
     finally:
         tracemalloc.stop()
-    assert are_alive == [0] + [int(solve is minimize)] * 20 + [0]  # the last block, of values alone, is narrower
+    assert are_alive == [0] + [1] * 20 + [0]  # the last block, of values alone, is narrower
 
 
 def test_values_in_an_array_that_the_function_finds_again():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fastgd._core.noise import GaussianNoise as Core
+from fastgd._core.directions.noise import GaussianNoise as Core
 from fastgd._inputs import as_key
 from fastgd.noise import GaussianNoise
 

@@ -33,31 +33,31 @@ from fastgd cimport GRADIENT, LATE, VALUE, Block, Objective
 
 
 cdef class SumOfSquares(Objective):
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         cdef Py_ssize_t i, j
         for j in range(block.n_points):
-            f[j] = 0.0
+            block.out.f[j] = 0.0
         for i in range(block.n_dim):
             for j in range(block.n_points):
-                f[j] += block.x[i * block.stride + j] ** 2
+                block.out.f[j] += block.x[i * block.stride + j] ** 2
         return VALUE
 
 
 cdef class WithGradient(SumOfSquares):
     def __init__(self):
-        self.has_gradient = True
+        self.supplies = VALUE | GRADIENT
 
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         cdef Py_ssize_t i, j
-        SumOfSquares.evaluate(self, block, want, f, g)
+        SumOfSquares.evaluate(self, block, want)
         for i in range(block.n_dim):
             for j in range(block.n_points):
-                g[i * block.stride + j] = 2.0 * block.x[i * block.stride + j]
+                block.out.g[i * block.stride + j] = 2.0 * block.x[i * block.stride + j]
         return VALUE | GRADIENT
 
 
 cdef class Raising(Objective):
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         with gil:
             raise ArithmeticError("from the user's package")
 
@@ -68,12 +68,12 @@ cdef class Distance(Objective):
     def __init__(self, centers):
         self.centers = centers
 
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         cdef Py_ssize_t i, j
         for j in range(block.n_points):
-            f[j] = 0.0
+            block.out.f[j] = 0.0
             for i in range(block.n_dim):
-                f[j] += (block.x[i * block.stride + j] - self.centers[block.problems[j], i]) ** 2
+                block.out.f[j] += (block.x[i * block.stride + j] - self.centers[block.problems[j], i]) ** 2
         return VALUE
 
 
@@ -86,12 +86,12 @@ cdef class Differences(SumOfSquares):
         block.n_points = (block.n_points + 7) // 8 * 8
         return 0
 
-    cdef int evaluate_differences(self, Block *block, const double *h, double *out) except -1 nogil:
+    cdef int evaluate_differences(self, Block *block, const double *h) except -1 nogil:
         cdef Py_ssize_t i, j, at
         for i in range(block.n_dim):
             for j in range(block.n_points):
                 at = i * block.stride + j
-                out[at] = (block.x[at] + h[at]) ** 2 - (block.x[at] - h[at]) ** 2
+                block.out.g[at] = (block.x[at] + h[at]) ** 2 - (block.x[at] - h[at]) ** 2
         return 0
 
 
@@ -102,15 +102,15 @@ cdef class Lending(SumOfSquares):
     def __init__(self, memory):
         self.memory = memory
 
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         self.n_calls += 1
-        block.values = &self.memory[self.n_calls % 2, 0]
-        f[0] = -1.0
-        return SumOfSquares.evaluate(self, block, want, <double *>block.values, g)
+        block.out.f[0] = -1.0
+        block.out.f = &self.memory[self.n_calls % 2, 0]
+        return SumOfSquares.evaluate(self, block, want)
 
 
 cdef class Late(Objective):
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
         return LATE
 
 
@@ -118,15 +118,15 @@ cdef class Forgetful(Objective):
     cdef int supplied
 
     def __init__(self, has_gradient, takes_points, supplied):
-        self.has_gradient = has_gradient
+        self.supplies = VALUE | GRADIENT if has_gradient else VALUE
         self.takes_points = takes_points
         self.supplied = supplied
 
-    cdef int evaluate(self, Block *block, int want, double *f, double *g) except -1 nogil:
-        f[0] = 0.0
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
+        block.out.f[0] = 0.0
         return self.supplied
 
-    cdef Py_ssize_t evaluate_pairs(self, Block *block, double *first, double *second) except -1 nogil:
+    cdef Py_ssize_t evaluate_moved(self, Block *block, double *coordinates, Py_ssize_t n_moves) except -1 nogil:
         return self.supplied
 """
 
@@ -169,19 +169,22 @@ def test_all_names_exist():
     assert [name for name in fastgd.__all__ if not hasattr(fastgd, name)] == []
 
 
-@pytest.mark.parametrize("name", ["py.typed", "__init__.pxd", "_core/__init__.pxd", "_core/clock.h"])
+@pytest.mark.parametrize("name", ["py.typed", "__init__.pxd", "_core/__init__.pxd", "_core/evaluation/clock.h"])
 def test_file_is_installed(name):
     assert files(fastgd).joinpath(name).is_file()
 
 
 def test_every_extension_module_has_a_stub_and_every_declaration_its_module():
-    core = {path.name for path in files(fastgd).joinpath("_core").iterdir()}
-    extensions = {name.split(".")[0] for name in core if name.endswith((".so", ".pyd"))}
-    stubs = {name.removesuffix(".pyi") for name in core if name.endswith(".pyi")}
-    declarations = {name.removesuffix(".pxd") for name in core if name.endswith(".pxd")} - {"__init__"}
-    assert extensions
-    assert stubs == extensions
-    assert declarations <= extensions
+    root = files(fastgd).joinpath("_core")
+    core = [path for folder in (root, *(path for path in root.iterdir() if path.is_dir())) for path in folder.iterdir()]
+
+    def names(*endings):
+        return {(path.parent.name, path.name.split(".")[0]) for path in core if path.name.endswith(endings)}
+
+    extensions = names(".so", ".pyd")
+    assert len(extensions) > 20
+    assert names(".pyi") == extensions
+    assert {name for name in names(".pxd") if name[1] != "__init__"} <= extensions
 
 
 def test_import_pulls_in_little_beyond_numpy():
@@ -245,13 +248,13 @@ def test_cython_objective_gets_the_numbers_that_problems_have_in_the_batch(user_
     ((False, False, 0), "evaluate returned 0, where 1 was expected"),
     ((True, False, 0), "evaluate returned 0, where 3 was expected"),
     ((True, False, 1), "evaluate returned 1, where 3 was expected"),
-    ((False, True, 1), "evaluate_pairs returned 1, where 6 was expected"),
+    ((False, True, 1), "evaluate_moved returned 1, where 6 was expected"),
 ])
 def test_cython_objective_that_supplies_less_than_was_wanted(user_objective, options, message, maxtime):
     objective = user_objective.Forgetful(*options)
     with pytest.raises(RuntimeError, match=rf"^Forgetful\.{message}$"):
         fastgd.minimize(objective, np.ones((5, 3)), maxtime=maxtime)
-    if not objective.has_gradient:
+    if objective.supplies == 1:
         with pytest.raises(RuntimeError, match=rf"^Forgetful\.{message}$"):
             fastgd.gradient(objective, np.ones((5, 3)))
 

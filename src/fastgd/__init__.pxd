@@ -1,1 +1,1 @@
-from ._core.objective cimport GRADIENT, LATE, VALUE, Block, Objective
+from ._core.objectives.objective cimport GRADIENT, HESSIAN, LATE, VALUE, Block, Objective

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._core.compiled import CompiledBlock, CompiledPoint, read_capsule
+from ._core.objectives.compiled import CompiledBlock, CompiledPoint, read_capsule
 from ._inputs import as_batch_args, as_real_array
 
 _BLOCK = ("int (intptr_t n_dim, intptr_t n_params, intptr_t n_points, intptr_t stride, const double *x, "
@@ -321,7 +321,7 @@ def as_data_address(user_data):
                     f"array.ctypes.data_as(ctypes.c_void_p)), got {type(user_data).__name__}")
 
 
-def as_compiled_objective(fun, points, jac, batch_args, maximize, record_errors):
+def as_compiled_objective(fun, points, jac, batch_args, record_errors):
     """The core's objective of a CompiledFunction, and all functions that it calls.
 
     `jac` is None for differences, True, or what the user gave as the gradient.
@@ -333,14 +333,12 @@ def as_compiled_objective(fun, points, jac, batch_args, maximize, record_errors)
         if params is not None:
             raise ValueError("a C function of a point has no parameter for batch_args: they reach those of a block, "
                              "see fastgd.compiled")
-        return CompiledPoint(fun.address, fun.has_user_data, fun.user_data, functions, points.n_dim,
-                             maximize), functions
+        return CompiledPoint(fun.address, fun.has_user_data, fun.user_data, functions, points.n_dim), functions
     is_pair = fun.form == "pair"
     own = {"pair" if is_pair else "value": fun.address, "value_data": fun.user_data}
     if gradient is not None:
         own.update(gradient=gradient.address, gradient_data=gradient.user_data)
-    return CompiledBlock(functions, points.n_dim, **own, params=params, maximize=maximize,
-                         record_errors=record_errors), functions
+    return CompiledBlock(functions, points.n_dim, **own, params=params, record_errors=record_errors), functions
 
 
 def as_compiled_gradient(fun, jac):

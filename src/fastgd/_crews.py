@@ -196,8 +196,8 @@ class Threads:
 
         def stop(futures):
             while futures:
-                for difference in running:
-                    difference.deadline = 0.0
+                for clock in running:
+                    clock.cancel()
                 futures = wait_for_some(futures, SECONDS_BETWEEN_CANCELS).not_done
 
         def done(chunk, future):

@@ -1,6 +1,8 @@
 """Gradients by themselves."""
 
-from ._core.descent import gradient as core_gradient
+from ._core.derivatives import gradient as core_gradient
+from ._core.evaluation.clock import Clock
+from ._core.evaluation.evaluator import Evaluator
 from ._inputs import (
     FLOAT64,
     LARGE,
@@ -76,13 +78,15 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
         points = points.copied("x")  # of a single point nothing is read once `fun` has been called
     lower, upper = as_bounds(bounds, points, "x")
     difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    objective, difference, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,
+    objective, stencil, functions = as_objective(fun, points, as_args(args), difference, vectorized, unpack,
                                                     batch_args, bounds=(lower, upper))
+    clock = Clock()
+    evaluator = Evaluator(objective, stencil, clock)
     if functions:
-        with unraisable_as_error(functions, difference):
-            slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)
+        with unraisable_as_error(functions, clock):
+            slopes, vanished = core_gradient(evaluator, points.rows, points.shape, lower, upper)
     else:  # a context that does nothing would take a twentieth of the time
-        slopes, vanished = core_gradient(objective, difference, points.rows, points.shape, lower, upper)
+        slopes, vanished = core_gradient(evaluator, points.rows, points.shape, lower, upper)
     if vanished >= 0:
         reason = "the bounds are too close" if step is None else f"the step is too small, got step = {step}"
         raise ValueError(f"{reason}: x + h or x - h equals x in some coordinate of point {vanished}, "

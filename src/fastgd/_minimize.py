@@ -229,7 +229,6 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         require_finite(points, "x0")
     bounds = as_bounds(bounds, points, "x0")
     as_choice(on_error, "on_error", ("raise", "record"))
-    sign = -1.0 if maximize else 1.0
     method, learning_rates = _as_method(options["method"], options["learning_rate"], points)
     maxtime = options["maxtime"]
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
@@ -242,11 +241,11 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
     if callback is not None or type(trace) is not int or trace:
         from ._observer import Observer
 
-        observer = Observer(points, callback, trace, sign)
+        observer = Observer(points, callback, trace)
     plan = Plan(
         fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=as_args(args),
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
-        batch_shape=points.batch_shape, bounds=bounds, numbers=_numbers(points, learning_rates, sign, options),
+        batch_shape=points.batch_shape, bounds=bounds, limits=_limits(points, learning_rates, options),
         method=method, rates=as_rates(method), noise=_as_core_noise(options["noise"], options["rng"], method),
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
@@ -288,14 +287,13 @@ def _as_core_noise(noise, rng, method):
     return noise.scale, noise.decay, as_key(rng)
 
 
-def _numbers(points, learning_rates, sign, options):
+def _limits(points, learning_rates, options):
     """A number of each kind for every problem, as the core takes them."""
     ftarget, maxfev = options["ftarget"], options["maxfev"]
     if ftarget is None:
         ftarget = repeated(-np.inf, np.float64, points)
     else:
         ftarget = per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
-        ftarget = ftarget if sign > 0 else -ftarget
     return {
         "learning_rate": learning_rates,
         "gtol": per_problem(options["gtol"], "gtol", points),

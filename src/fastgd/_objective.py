@@ -4,10 +4,10 @@ from importlib import import_module
 from operator import attrgetter
 from types import FunctionType
 
-from ._core.difference import CentralDifference
-from ._core.objective import Objective
-from ._core.python_objective import Pointwise
-from ._core.vectorized import Vectorized
+from ._core.evaluation.stencils import Stencil
+from ._core.objectives.objective import Objective
+from ._core.objectives.pointwise import Pointwise
+from ._core.objectives.vectorized import Vectorized
 from ._inputs import as_batch_args, as_calling_form, as_choice
 from .difference import Difference
 
@@ -18,16 +18,16 @@ def split_jac(jac):
     """What of `jac` is a gradient of the user's own (a function, compiled or not, True, or "exact"), and how to take
     differences."""
     if jac is None or jac is DEFAULT_DIFFERENCE:
-        return None, CentralDifference()
+        return None, Stencil()
     if isinstance(jac, Difference):
-        return None, CentralDifference(jac.step or 0.0, jac.x_scale)
+        return None, Stencil(jac.step or 0.0, jac.x_scale)
     if isinstance(jac, str):
         as_choice(jac, "jac", ("3-point", "exact"))
-        return None if jac == "3-point" else jac, CentralDifference()
+        return None if jac == "3-point" else jac, Stencil()
     if jac is Difference or (jac is not True and not callable(jac) and recognize(jac) is None):
         got = f"the class {jac.__name__}" if isinstance(jac, type) else type(jac).__name__
         raise TypeError(f"jac must be None, '3-point', 'exact', a fastgd.Difference, a function or True; got {got}")
-    return jac, CentralDifference()
+    return jac, Stencil()
 
 
 def resolved(thing):
@@ -58,20 +58,19 @@ def refuse_options(fun, given):
 
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False,
                  bounds=(None, None)):
-    """The core's objective, how the gradients are taken that it does not supply, and the C functions it calls."""
-    own_jac, difference = split_jac(jac)
+    """The core's objective, the stencil for gradients that it does not supply, and the C functions it calls."""
+    own_jac, stencil = split_jac(jac)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
-        return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
-                                   record_errors), difference, ()
+        return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, record_errors), stencil, ()
     fun = resolved(fun)
     if is_jitted(fun):
         refuse_options("jitted function (fastgd.jit has these options)", {
             "vectorized": vectorized,
             "unpack": unpack,
         })
-        objective = fun.objective(points, args, own_jac, batch_args, maximize, record_errors, bounds)
+        objective = fun.objective(points, args, own_jac, batch_args, record_errors, bounds)
         if objective is not None:
-            return objective, difference, ()
+            return objective, stencil, ()
         fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack
     if isinstance(own_jac, str):
         raise ValueError("jac='exact' takes a function made by fastgd.jit")
@@ -81,26 +80,25 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
         from ._compiled import as_compiled_objective
 
         refuse_options("compiled function", {"args": args, "vectorized": vectorized, "unpack": unpack})
-        objective, functions = as_compiled_objective(function, points, own_jac, batch_args, maximize, record_errors)
+        objective, functions = as_compiled_objective(function, points, own_jac, batch_args, record_errors)
     elif isinstance(fun, Objective):
         objective = fun
         refuse_options("fastgd.Objective", {
             "args": args,
             "batch_args": batch_args,
             "jac": own_jac is not None,
-            "differences (it has gradients of its own)": fun.has_gradient and jac is not None,
+            "differences (it has gradients of its own)": bool(fun.supplies & 2) and jac is not None,
             "vectorized": vectorized,
             "unpack": unpack,
             "maximize": maximize,
             "on_error='record'": record_errors,
         })
     elif callable(fun):
-        objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, maximize,
-                                        record_errors)
+        objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, record_errors)
     else:
         name = f" {fun!r}, which is not of the form 'package.module:name'" if isinstance(fun, str) else ""
         raise TypeError(f"fun must be callable, got {type(fun).__name__}{name}")
-    return objective, difference, functions
+    return objective, stencil, functions
 
 
 def is_jitted(thing):
@@ -108,10 +106,10 @@ def is_jitted(thing):
     return type(thing).__module__ == "fastgd._jit.jitted" and type(thing).__name__ == "Jitted"
 
 
-def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize, record_errors):
+def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, record_errors):
     if jac is not None and recognize(jac) is not None:
         raise TypeError("jac is a compiled function, and fun a Python function: both must be of one kind")
     unpack = as_calling_form(vectorized, unpack) or not points.shape
     kind = Vectorized if vectorized else Pointwise
-    return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, maximize, record_errors,
+    return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, record_errors,
                 vectorized == "rows")

@@ -4,7 +4,7 @@ from _thread import RLock
 
 import numpy as np
 
-from ._core.descent import index_of
+from ._core.loop import index_of
 from .result import Iterate, Trace
 
 #: A path that grows longer than this is thinned to every second of its points.
@@ -16,10 +16,9 @@ MOST_TRACED = 1_000
 class Observer:
     """Called by the loop at every iterate of the problems it watches; returns true to end a problem."""
 
-    def __init__(self, points, callback, trace, sign):
+    def __init__(self, points, callback, trace):
         self.shape = points.shape
         self.batch_shape = points.batch_shape
-        self.sign = sign
         self.callback = callback
         self.wants_state = callback is not None and takes_intermediate_result(callback)
         self.every, traced = read_trace(trace, points)
@@ -36,8 +35,6 @@ class Observer:
 
     def observe(self, problem, nit, nfev, x, fun, jac):
         """Records the iterate and calls the user; whether the problem is to end."""
-        fun = self.sign * fun
-        jac = self.sign * jac
         if self.shape == ():
             x, jac = x.item(), jac.item()
         path = self.paths.get(problem)

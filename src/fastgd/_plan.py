@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ._core.descent import run
-from ._core.lanes import Sink, Source
-from ._core.noise import GaussianNoise
-from ._core.update import LearningRates
+from ._core.directions.noise import GaussianNoise
+from ._core.evaluation.clock import Clock
+from ._core.evaluation.evaluator import Evaluator
+from ._core.loop import run
+from ._core.memory.problems import Sink, Source
+from ._core.searches.rates import LearningRates
 from ._inputs import Points, as_batch_args, as_float, as_real_array
 from ._objective import as_objective, is_jitted, recognize
 from ._unraisable import unraisable_as_error
@@ -46,7 +48,7 @@ class Plan:
     given: Any  # fun and jac, perhaps by name: so they are sent to other processes
     points: Points
     bounds: tuple  # lower and upper as rows, or None
-    numbers: dict  # by name: of every problem the learning rate, tolerances and limits
+    limits: dict  # by name: of every problem the learning rate, the tolerances and the most that it may take
     noise: tuple | None  # scale, decay and key
     rates: Any  # the learning rates of any iterations, a Rates, if they change
     batch_shape: tuple  # of the whole batch, also where this is a range,
@@ -78,7 +80,7 @@ class Plan:
             batch_args=tuple(values[problems] for values in self.batch_args),
             points=Points(rows, rows.shape),
             bounds=tuple(side if side is None else side[problems] for side in self.bounds),
-            numbers={name: values[problems] for name, values in self.numbers.items()},
+            limits={name: values[problems] for name, values in self.limits.items()},
         )
 
     @property
@@ -107,32 +109,31 @@ class Plan:
         return sum(values.size for values in self.batch_args)
 
     def objective(self):
-        """The core's objective for these problems, how its differences are taken, and the C functions it calls."""
+        """The core's objective for these problems, the stencil of its differences, and the C functions it calls."""
         return as_objective(self.fun, self.points, self.args, self.jac, self.vectorized, self.unpack, self.batch_args,
                             self.maximize, self.record_errors, self.bounds)
 
     def solve(self, answers, maxtime=np.inf, observer=None, running=None, made=None):
         """Minimizes all problems and writes what comes out into the arrays `answers`.
 
-        To the list `running` comes what can end the run: a difference, whose deadline may be set to 0. `made` is what
-        `objective` has returned, if it was called.
+        To the list `running` comes the clock of the run, which can cancel it. `made` is what `objective` has returned,
+        if it was called.
         """
-        objective, difference, functions = made or self.objective()
+        objective, stencil, functions = made or self.objective()
+        clock = Clock()
         if running is not None:
-            running.append(difference)
+            running.append(clock)
         lower, upper = self.bounds
-        source = Source(self.points.rows, **self.numbers, lower=lower, upper=upper, first=self.first,
+        source = Source(self.points.rows, self.limits, lower=lower, upper=upper, first=self.first,
                         batch_shape=self.batch_shape)
         watched = None if observer is None or observer.watched is None else observer.watched[
             self.first:self.first + self.points.n_problems]
         noise = None if self.noise is None else GaussianNoise(*self.noise)
         rates = None if self.rates is None else LearningRates(self.rates)
-        with unraisable_as_error(functions, difference):
-            run(objective, difference, self.method.rule(), source, Sink(**answers), rates=rates, noise=noise,
+        evaluator = Evaluator(objective, stencil, clock, self.maximize)
+        with unraisable_as_error(functions, clock):
+            run(evaluator, self.method.rule(), source, Sink(**answers), rates=rates, noise=noise,
                 keep_best=self.keep_best, maxtime=maxtime, observer=observer, watched=watched)
-        if self.maximize:
-            answers["fun"] *= -1.0
-            answers["jac"] *= -1.0
 
     def leave(self, answers, status):
         """Answers for problems that are not begun: x0 and nothing else."""

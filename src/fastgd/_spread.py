@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._core.returned import convert_value
-from ._core.vectorized import OutOfTimeError
+from ._core.objectives.returned import convert_value
+from ._core.objectives.vectorized import OutOfTimeError
 from ._inputs import Points, as_batch_args
 from .difference import Difference
 from .result import Status

@@ -10,13 +10,12 @@ _watches: list["Watch"] = []  # those of all threads, the innermost last
 _lock = RLock()  # a signal's handler may minimize something, too
 
 
-def unraisable_as_error(functions, difference):
+def unraisable_as_error(functions, clock):
     """A context for a run that calls the functions: what they raise as Python functions becomes a RuntimeError.
 
-    The run goes on behind such an exception with a meaningless number, until it next looks at the deadline of the
-    difference.
+    The run goes on behind such an exception with a meaningless number, until it next looks at its clock.
     """
-    return Watch(difference) if functions else NOTHING
+    return Watch(clock) if functions else NOTHING
 
 
 class Watch:
@@ -26,8 +25,8 @@ class Watch:
     interpreter, whoever goes last takes it away.
     """
 
-    def __init__(self, difference):
-        self.difference = difference
+    def __init__(self, clock):
+        self.clock = clock
         self.error = None
 
     def __enter__(self):
@@ -56,7 +55,7 @@ class Watch:
     def note(self, error):
         if self.error is None or not isinstance(error, Exception):
             self.error = error
-        self.difference.deadline = 0.0
+        self.clock.cancel()
 
 
 class Hook:

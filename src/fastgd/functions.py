@@ -123,7 +123,7 @@ class Function:
         >>> [name for name, function in fastgd.functions.BY_NAME.items() if hasattr(function, "compiled")]
         ['sphere', 'sum_squares', 'rosenbrock', 'himmelblau', 'styblinski_tang']
         """
-        from ._core.kernels import CAPSULES
+        from ._core.objectives.kernels import CAPSULES
 
         if self.name not in CAPSULES:
             raise AttributeError(f"{self.name} has no compiled form; those that have one are {', '.join(CAPSULES)}")

@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from ._core import search, update
+from ._core.directions import first_order
+from ._core.directions.spectral import Spectral
+from ._core.searches.armijo import Armijo
+from ._core.searches.fixed import FixedRate
 from ._inputs import as_flag, as_float
 
 __all__ = ["BY_NAME", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
@@ -125,7 +128,9 @@ class GradientDescent(Method):
         return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
 
     def rule(self):
-        return search.SpectralGradient() if self.is_automatic else update.GradientDescent(self.momentum, self.nesterov)
+        if self.is_automatic:
+            return Armijo(Spectral())
+        return FixedRate(first_order.GradientDescent(self.momentum, self.nesterov))
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ class Adagrad(Method):
         self._check(initial_accumulator=as_float, eps=positive)
 
     def rule(self):
-        return update.Adagrad(self.initial_accumulator, self.eps)
+        return FixedRate(first_order.Adagrad(self.initial_accumulator, self.eps))
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,7 @@ class RMSprop(Method):
         self._check(decay=below_one, eps=positive, momentum=below_one, centered=as_flag)
 
     def rule(self):
-        return update.RMSprop(self.decay, self.eps, self.momentum, self.centered)
+        return FixedRate(first_order.RMSprop(self.decay, self.eps, self.momentum, self.centered))
 
 
 @dataclass(frozen=True)
@@ -280,7 +285,7 @@ class Adam(Method):
         self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=as_flag)
 
     def rule(self):
-        return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, 0.0)
+        return FixedRate(first_order.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, 0.0))
 
 
 @dataclass(frozen=True)
@@ -328,7 +333,7 @@ class AdamW(Method):
         self._check(beta1=below_one, beta2=below_one, eps=positive, amsgrad=as_flag, weight_decay=as_float)
 
     def rule(self):
-        return update.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, self.weight_decay)
+        return FixedRate(first_order.Adam(self.beta1, self.beta2, self.eps, self.amsgrad, self.weight_decay))
 
 
 @dataclass(frozen=True)
@@ -374,7 +379,7 @@ class NAdam(Method):
         self._check(beta1=below_one, beta2=below_one, eps=positive, momentum_decay=as_float)
 
     def rule(self):
-        return update.NAdam(self.beta1, self.beta2, self.eps, self.momentum_decay)
+        return FixedRate(first_order.NAdam(self.beta1, self.beta2, self.eps, self.momentum_decay))
 
 
 #: The methods that have a name.

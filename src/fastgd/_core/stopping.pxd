@@ -1,8 +1,12 @@
-from .lanes cimport Lanes
+from libc.math cimport INFINITY
+
+from .memory.lanes cimport Lanes, limit
+from .memory.problems cimport FTARGET_LIMIT, FTOL_LIMIT
+from .objectives.objective cimport VALUE
 
 
-cdef enum:
-    # Status as the loop keeps it, and RUNNING for a lane that has none yet.
+cpdef enum Code:
+    # The values of `Status`, and RUNNING for a lane that has none yet.
     RUNNING = 100
     GTOL = 0
     XTOL = 1
@@ -20,4 +24,14 @@ cdef enum:
     WORKER_LOST = -10
 
 
-cdef void test(Lanes lanes) noexcept nogil
+cdef void test(Lanes *lanes) noexcept nogil
+
+
+cdef inline bint needs_values(const Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Whether a limit of the problem is on values of the function."""
+    return limit(lanes, FTOL_LIMIT)[lane] > 0.0 or limit(lanes, FTARGET_LIMIT)[lane] > -INFINITY
+
+
+cdef inline Py_ssize_t cost_of(const Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Of an iteration: `cost`, or one less."""
+    return lanes.cost - 1 if lanes.differences_need_f and lanes.want_at_iterate[lane] & VALUE else lanes.cost

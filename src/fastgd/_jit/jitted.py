@@ -14,7 +14,7 @@ from contextlib import suppress
 import numpy as np
 
 from .._compiled import as_params
-from .._core.compiled import CompiledBlock
+from .._core.objectives.compiled import CompiledBlock
 from .._inputs import as_batch_args, as_calling_form, as_flag
 from .keys import key_of, magnitude
 
@@ -136,7 +136,7 @@ class Jitted:
             return name  # decorated: its name stands for this object, not for the function
         return unpickled, (portable(self.fun), self.vectorized, self.unpack, self.libm)
 
-    def objective(self, points, args, jac, batch_args, maximize, record_errors, bounds):
+    def objective(self, points, args, jac, batch_args, record_errors, bounds):
         """The core's objective for these points; None if it is to be called as Python."""
         if jac is not None and jac != "exact":
             raise TypeError("jac of a jitted function must be '3-point', 'exact' or a fastgd.Difference, got "
@@ -157,7 +157,7 @@ class Jitted:
             self.compile_time += time.perf_counter() - begin
         return CompiledBlock(made, points.n_dim, value=made.value, gradient=gradient,
                              differences=0 if gradient else made.differences, params=as_params(arrays, points),
-                             maximize=maximize, record_errors=record_errors,
+                             record_errors=record_errors,
                              fun=lambda x, problem: calling.number(np.array(x), [array[problem] for array in arrays]))
 
     def _specialization(self, calling, points, arrays, bounds):

@@ -1,0 +1,44 @@
+"""Values at answers whose runs did not need them."""
+from libc.math cimport NAN, isnan
+
+from .evaluation.blocks cimport fastgd_is_unwritten
+from .memory.lanes cimport ask, place
+from .memory.problems cimport MAXFEV_LIMIT, count_limit_of
+from .objectives.objective cimport VALUE
+from .stopping cimport EXCEPTION
+
+
+cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, Sink sink) except -1 nogil:
+    """f at the answers, in full blocks. If the time is over a problem that raises is not looked for: the values of its
+    block are left out."""
+    cdef Py_ssize_t problem
+    evaluator.blocks.clock.is_closing = True
+    for problem in range(source.next):
+        if not fastgd_is_unwritten(sink.fun[problem]):
+            continue
+        sink.fun[problem] = NAN
+        if (not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
+                and sink.nfev[problem] < count_limit_of(source, MAXFEV_LIMIT, problem)):
+            # (a start that failed may have used them all)
+            if place(lanes, lanes.live, problem, &sink.x[problem, 0], sizeof(double)):
+                ask(lanes, lanes.live, VALUE)
+                lanes.nit[lanes.live] = sink.nit[problem] - 1 - lanes.nit_of_all  # x is that of this iteration
+                lanes.live += 1
+        if lanes.live == lanes.capacity:
+            evaluate_answers(lanes, evaluator, sink)
+    if lanes.live:
+        evaluate_answers(lanes, evaluator, sink)
+    return 0
+
+
+cdef int evaluate_answers(Lanes *lanes, Evaluator evaluator, Sink sink) except -1 nogil:
+    """f at the points in the lanes, which are answers already."""
+    cdef Py_ssize_t lane, problem
+    if not evaluator.evaluate():
+        for lane in range(lanes.live):
+            problem = lanes.problem[lane]
+            sink.fun[problem] = evaluator.blocks.sign * lanes.trial.f[lane]
+            sink.nfev[problem] += 1
+            sink.status[problem] = min(sink.status[problem], lanes.fault[lane])
+    lanes.live = 0
+    return 0

@@ -1,6 +1,0 @@
-from typing import final
-
-from .steps import Steps
-
-@final
-class CentralDifference(Steps): ...

@@ -1,0 +1,20 @@
+from ..memory.lanes cimport Lanes
+from ..memory.slab cimport Slab
+from .blocks cimport Blocks
+from .differences cimport Differences
+from .hessians cimport Hessians
+
+
+cdef class Evaluator:
+    cdef Blocks blocks
+    cdef Differences differences
+    cdef Hessians hessians        # None if they are not wanted
+    cdef Slab slab
+    cdef Lanes *lanes
+    cdef Py_ssize_t *value_lanes  # (capacity,) lists of lanes
+    cdef Py_ssize_t *gradient_lanes
+    cdef int prepare(self, Lanes *lanes, bint hessians) except -1
+    cdef Py_ssize_t most_evaluations(self) noexcept nogil
+    cdef int evaluate(self) except -1 nogil
+    cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil
+    cdef int evaluate_as_wanted(self) except -1 nogil

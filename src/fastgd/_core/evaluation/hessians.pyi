@@ -1,0 +1,7 @@
+from typing import final
+
+from .blocks import Blocks
+
+@final
+class Hessians:
+    def __init__(self, blocks: Blocks) -> None: ...

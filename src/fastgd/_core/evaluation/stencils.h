@@ -1,0 +1,165 @@
+/* Differences: how far their points lie from x, and gradients from the values there. */
+#ifndef FASTGD_STENCILS_H
+#define FASTGD_STENCILS_H
+#include "memory/loops.h"
+
+/* A positive `step` is the distance h itself. Otherwise h is the power of two nearest to factor * max(x_scale, |x|). */
+typedef struct {
+    double step;
+    double factor;
+    double x_scale;
+} fastgd_stencil;
+
+/* That power of two, by rounding the significand to 1 or 2. */
+FASTGD_INLINE double fastgd_rounded_step(double x, double factor, double x_scale) {
+    double size = fabs(x);
+    double step = factor * (size > x_scale ? size : x_scale);
+    return fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
+}
+
+/* out = a + b */
+FASTGD_STAGE(void, fastgd_add,
+             (double *restrict out, const double *restrict a, const double *restrict b, ptrdiff_t n),
+             (out, a, b, n)) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        out[j] = a[j] + b[j];
+}
+
+/* out = x + sign * h: the steps are not kept, because memory is slower than two operations. Returns whether all are
+   finite and, where the step is given, have moved. */
+FASTGD_STAGE(int, fastgd_shift,
+             (const fastgd_stencil *stencil, double *restrict out, const double *restrict x, double sign, ptrdiff_t n),
+             (stencil, out, x, sign, n)) {
+    double step = sign * stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+    if (stencil->step > 0.0) {
+        int64_t stays = 0;
+        for (ptrdiff_t j = 0; j < n; j++) {
+            out[j] = x[j] + step;
+            stays |= (out[j] == x[j]) | (out[j] != out[j]);
+        }
+        return !stays;
+    }
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        out[j] = x[j] + sign * fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(out[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* Both points of a pair in one pass: above = x + h; below = x - h. Returns the same. */
+FASTGD_STAGE(int, fastgd_pairs,
+             (const fastgd_stencil *stencil, double *restrict above, double *restrict below, const double *restrict x,
+              ptrdiff_t n),
+             (stencil, above, below, x, n)) {
+    double given = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+    if (given > 0.0) {
+        int64_t stays = 0;
+        for (ptrdiff_t j = 0; j < n; j++) {
+            above[j] = x[j] + given;
+            below[j] = x[j] - given;
+            stays |= (above[j] == x[j]) | (below[j] == x[j]) | (x[j] != x[j]);
+        }
+        return !stays;
+    }
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(fabs(x[j]) + step);
+        above[j] = x[j] + step;
+        below[j] = x[j] - step;
+    }
+    return !(nonfinite >> 63);
+}
+
+/* The steps h themselves; returns whether x + h and x - h are finite or, where the step is given, have moved. */
+FASTGD_STAGE(int, fastgd_steps,
+             (const fastgd_stencil *stencil, double *restrict h, const double *restrict x, ptrdiff_t n),
+             (stencil, h, x, n)) {
+    double step = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+    if (step > 0.0) {
+        int64_t stays = 0;
+        for (ptrdiff_t j = 0; j < n; j++) {
+            h[j] = step;
+            stays |= (x[j] + step == x[j]) | (x[j] - step == x[j]) | (x[j] != x[j]);
+        }
+        return !stays;
+    }
+    uint64_t nonfinite = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        h[j] = fastgd_rounded_step(x[j], factor, x_scale);
+        nonfinite |= fastgd_nonfinite(fabs(x[j]) + h[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* Steps h, and second = -h. Returns whether in all lanes x + h and x - h lie inside the bounds and differ from x, which
+   is finite. */
+FASTGD_STAGE(int, fastgd_central_pairs,
+             (const fastgd_stencil *stencil, double *restrict h, double *restrict second, const double *restrict x,
+              const double *restrict lower, const double *restrict upper, ptrdiff_t n),
+             (stencil, h, second, x, lower, upper, n)) {
+    double step = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+    int64_t fails = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double rounded = fastgd_rounded_step(x[j], factor, x_scale);
+        h[j] = step > 0.0 ? step : rounded;
+        second[j] = -h[j];
+        double above = x[j] + h[j], below = x[j] - h[j];
+        fails |= !(above <= upper[j]) | !(below >= lower[j]) | !(below < x[j]) | !(x[j] < above) | !(above < INFINITY);
+    }
+    return !fails;
+}
+
+/* all((second == -h) & (h != 0)) */
+FASTGD_STAGE(int, fastgd_all_central,
+             (const double *restrict h, const double *restrict second, ptrdiff_t n),
+             (h, second, n)) {
+    int64_t others = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        others |= (second[j] != -h[j]) | (h[j] == 0.0);
+    return !others;
+}
+
+/* g = (first - second) / (2 * h); where h is a power of two by its exponent: a division takes as long as all the rest.
+   Returns whether all are finite. */
+FASTGD_STAGE(int, fastgd_quotients,
+             (const fastgd_stencil *stencil, double *restrict g, const double *restrict first,
+              const double *restrict second, const double *restrict x, ptrdiff_t n),
+             (stencil, g, first, second, x, n)) {
+    double width = 2.0 * stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+    uint64_t nonfinite = 0;
+    if (stencil->step > 0.0) {
+        for (ptrdiff_t j = 0; j < n; j++) {
+            g[j] = (first[j] - second[j]) / width;
+            nonfinite |= fastgd_nonfinite(g[j]);
+        }
+        return !(nonfinite >> 63);
+    }
+    for (ptrdiff_t j = 0; j < n; j++) {
+        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        double inverse = fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(step));
+        g[j] = (first[j] - second[j]) * inverse;
+        nonfinite |= fastgd_nonfinite(g[j]);
+    }
+    return !(nonfinite >> 63);
+}
+
+/* g = g / (2 * h); returns whether all are finite. */
+FASTGD_STAGE(int, fastgd_divide,
+             (double *restrict g, const double *restrict h, int are_powers_of_two, ptrdiff_t n),
+             (g, h, are_powers_of_two, n)) {
+    uint64_t nonfinite = 0;
+    if (are_powers_of_two)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            g[j] = g[j] * fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
+            nonfinite |= fastgd_nonfinite(g[j]);
+        }
+    else
+        for (ptrdiff_t j = 0; j < n; j++) {
+            g[j] = g[j] / (2.0 * h[j]);
+            nonfinite |= fastgd_nonfinite(g[j]);
+        }
+    return !(nonfinite >> 63);
+}
+#endif

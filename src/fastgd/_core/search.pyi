@@ -1,6 +1,0 @@
-from typing import final
-
-from .update import Rule
-
-@final
-class SpectralGradient(Rule): ...

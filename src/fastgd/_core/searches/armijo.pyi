@@ -1,0 +1,10 @@
+from typing_extensions import disjoint_base
+
+from ..directions.direction import Pointer
+from .search import Search
+
+__pyx_capi__: dict[str, object]
+
+@disjoint_base
+class Armijo(Search):
+    def __init__(self, direction: Pointer, monotone: bool = False) -> None: ...

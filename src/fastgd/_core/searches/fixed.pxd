@@ -1,0 +1,5 @@
+from .search cimport Search
+
+
+cdef class FixedRate(Search):
+    pass
