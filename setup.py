@@ -13,7 +13,8 @@ MODULES = ["memory.slab", "memory.problems", "memory.lanes", "stopping",
            "objectives.vectorized", "objectives.compiled", "objectives.kernels",
            "evaluation.clock", "evaluation.blocks", "evaluation.stencils", "evaluation.differences",
            "evaluation.hessians", "evaluation.evaluator",
-           "directions.direction", "directions.first_order", "directions.spectral", "directions.noise",
+           "directions.direction", "directions.first_order", "directions.spectral", "directions.quasi_newton",
+           "directions.noise",
            "searches.search", "searches.fixed", "searches.armijo", "searches.rates",
            "answers", "derivatives", "loop"]
 

@@ -1,19 +1,23 @@
 """fastgd.jit: compiled functions walk the paths of the Python functions that they are made of, and what cannot be
 compiled gives the right answers all the same."""
 
+import ctypes
 import logging
 import math
 import pickle
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
 import pytest
+from scipy.optimize import rosen_hess
 
 import fastgd
 from fastgd import Difference, Status, functions, gradient, jit, maximize, minimize
+from fastgd._inputs import Points
 from tests.problems import bits
 
 pytest.importorskip("numba")
@@ -378,6 +382,136 @@ def test_terms_that_are_no_numbers(fun, x0, data, bounds):
     assert found.status.tolist() == expected.status.tolist()
     np.testing.assert_allclose(found.jac, expected.jac, rtol=1e-6)
     assert np.all(np.isnan(found.jac[0, 1]))
+
+
+# Exact Hessians
+
+
+def hessians(compiled, x, *data):
+    """The Hessians (n_points, n_dim, n_dim) at the points x (n_points, n_dim), each with its data."""
+    minimize(compiled, x, batch_args=data, maxiter=0)
+    assert compiled.kind == "traced"
+    made = list(list(compiled._specializations.values())[-1].values())[-1]
+    address = made.exact_hessian()
+    assert address == made.exact_hessian() != 0
+    (n_points, n_dim), stride = x.shape, 8 * (len(x) // 8 + 2)  # longer than what is computed
+    params = np.concatenate([np.reshape(array, (n_points, -1)) for array in data] or [np.empty((n_points, 0))], axis=1)
+    n_computed = stride - 8
+    block, columns = (np.full((array.shape[1], stride), 0.5) for array in (x, params))
+    block[:, :n_points], columns[:, :n_points] = x.T, params.T
+    out = np.full((n_dim * (n_dim + 1) // 2, stride), -777.0)
+    size, pointer = ctypes.c_ssize_t, ctypes.c_void_p
+    kernel = ctypes.CFUNCTYPE(ctypes.c_int, *[size] * 4, *[pointer] * 4)(address)
+    assert kernel(n_dim, len(columns), n_computed, stride, *(a.ctypes.data for a in (block, columns, out)), None) == 0
+    assert np.all(out[:, n_computed:] == -777.0)
+    found = np.empty((n_points, n_dim, n_dim))
+    for i in range(n_dim):
+        for j in range(i + 1):
+            found[:, i, j] = found[:, j, i] = out[i * (i + 1) // 2 + j, :n_points]
+    return found
+
+
+def rosenbrock(x):
+    return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+
+@pytest.mark.parametrize("n_dim", [2, 10, 40])
+@pytest.mark.parametrize("libm", [False, True])
+def test_exact_hessian_of_a_band(n_dim, libm):
+    """As SciPy has it, and 0 outside of the band."""
+    x = np.random.default_rng(3).uniform(-2.0, 2.0, (13, n_dim))
+    found = hessians(jit(rosenbrock, libm=libm), x)
+    np.testing.assert_allclose(found, [rosen_hess(row) for row in x], rtol=1e-13, atol=1e-10)
+    assert np.all(found[:, abs(np.subtract.outer(range(n_dim), range(n_dim))) > 1] == 0.0)
+
+
+IN_MPMATH = SimpleNamespace(
+    exp=mpmath.exp, log=mpmath.log, sin=mpmath.sin, hypot=mpmath.hypot, abs=mpmath.fabs, minimum=min, maximum=max,
+    where=lambda condition, a, b: a if condition else b,
+    logaddexp=lambda a, b: mpmath.log(mpmath.exp(a) + mpmath.exp(b)))
+
+
+def mixture(x, scale, centers, m=np):
+    """All kinds of operations on three coordinates; x[2] meets the others in two terms alone."""
+    total = m.exp(-scale * x[0]) * m.sin(x[1]) + m.log(1.0 + x[0] ** 2) * m.abs(x[1]) ** 2.5
+    total += m.hypot(x[0] - centers[0], scale * x[1]) + m.logaddexp(x[0], x[2] * scale)
+    total += m.where(x[0] < centers[1], x[0] ** 3 * x[1], x[1] ** 4) + m.minimum(x[2] ** 2, centers[0] + 2.0)
+    return total + m.maximum(x[0] * x[2], m.abs(x[1])) ** 2 + m.exp(0.1 * x[0]) ** scale
+
+
+@pytest.mark.parametrize("libm", [False, True])
+def test_exact_hessians_with_data(libm):
+    """Against mpmath, at points of many branches."""
+    rng = np.random.default_rng(4)
+    x, scale, centers = rng.uniform(-2.0, 2.0, (21, 3)), rng.uniform(0.5, 2.0, 21), rng.uniform(-1.0, 1.0, (21, 2))
+    found = hessians(jit(mixture, libm=libm), x, scale, centers)
+    with mpmath.workdps(50):
+        for row, a, c, hessian in zip(x, scale, centers, found, strict=True):
+            point, data = tuple(map(mpmath.mpf, row)), (mpmath.mpf(a), [mpmath.mpf(value) for value in c])
+            for i, j in np.ndindex(3, 3):
+                orders = tuple((k == i) + (k == j) for k in range(3))
+                exact = float(mpmath.diff(lambda *y, data=data: mixture(y, *data, IN_MPMATH), point, orders))
+                assert abs(hessian[i, j] - exact) <= 1e-13 * (abs(exact) + np.abs(hessian).max())
+
+
+@pytest.mark.parametrize("name", ["ackley", "griewank", "levy", "beale", "goldstein_price", "zakharov"])
+def test_exact_hessians_of_test_functions(name):
+    """The limit of differences of exact gradients."""
+    function, h = functions.BY_NAME[name], 1e-6
+    compiled = jit(function.formula)
+    x = np.random.default_rng(7).uniform(0.2, 1.0, (5, function.n_dim))
+    found = hessians(compiled, x)
+    for j in range(function.n_dim):
+        moved = [minimize(compiled, x + step * np.eye(function.n_dim)[j], jac="exact", maxiter=0).jac
+                 for step in (h, -h)]
+        size = np.abs(found).max()
+        np.testing.assert_allclose(found[:, :, j], (moved[0] - moved[1]) / (2.0 * h), rtol=1e-6, atol=1e-7 * size)
+
+
+@pytest.mark.parametrize(("fun", "x0", "curvature"), [
+    (lambda x: np.sin(x[0]), 2e9, -math.sin(2e9)), (lambda x: np.cos(1e6 * x[0]), 5e3, -1e12 * math.cos(5e9)),
+    (lambda x: x[0] ** 2 - np.log(x[0]), -2.0, math.nan), (lambda x: np.log1p(x[0]) + 0.0 * x[0], -2.0, math.nan),
+    (lambda x: np.where(x[0] > 0.0, np.log(x[0]), x[0] ** 2), -2.0, 2.0)],
+    ids=["sin", "cos", "log", "log1p", "where"])
+def test_exact_hessians_are_those_of_values(fun, x0, curvature):
+    """Beyond the formulas for small angles they come from the C library; where the function is a nan, so are they."""
+    with np.errstate(all="ignore"):
+        found = hessians(jit(fun), np.array([[x0], [0.5]]))
+    np.testing.assert_allclose(found[0, 0, 0], curvature, rtol=1e-13)
+    assert math.isfinite(found[1, 0, 0])
+
+
+def test_exact_hessians_in_parts(monkeypatch):
+    """Long kernels are compiled in parts, with the same numbers."""
+    from fastgd._jit import codegen
+
+    x = np.random.default_rng(5).uniform(-1.0, 1.0, (9, 6))
+    whole = [hessians(jit(fun), x) for fun in (functions.ackley.formula, rosenbrock)]
+    monkeypatch.setattr(codegen, "MOST_INSTRUCTIONS", 50)
+    parts = [hessians(jit(fun), x) for fun in (functions.ackley.formula, rosenbrock)]
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_objectives_have_hessians_on_request(monkeypatch):
+    """Those of traced functions, if the kernel is not too long."""
+    from fastgd._jit import codegen, jitted
+
+    kept = []
+    monkeypatch.setattr(jitted, "CompiledBlock", lambda *args, **options: kept.append(options["hessian"]))
+    points = Points(np.ones((1, 5)), (5,))
+
+    def make(fun, **options):
+        jit(fun).objective(points, (), None, (), False, False, (None, None), **options)
+        return kept.pop()
+
+    assert make(rosenbrock) == 0
+    assert make(rosenbrock, hessian=True) != 0
+    assert make(branching, hessian=True) == 0
+    monkeypatch.setattr(codegen, "MOST_LINES", 100)
+    assert make(rosenbrock, hessian=True) == 0  # the graph is too long,
+    monkeypatch.setattr(codegen, "MOST_LINES", 300)
+    monkeypatch.setattr(codegen, "MOST_INSTRUCTIONS", 20)
+    assert make(lambda x: np.sum(np.exp(x)) ** 2, hessian=True) == 0  # or what its operations come to
 
 
 # What cannot be traced

@@ -863,3 +863,113 @@ def test_gradients_vanish_at_minimizers(name):
         h = 1e-5 * max(1.0, abs(x[i])) * np.eye(len(x))[i]
         difference = (function(x + h) - function(x - h)) / (2.0 * h[i])
         assert abs(value - difference) <= 1e-6 * (1.0 + abs(difference))
+
+
+# Exact Hessians
+
+
+def triangle(n_dim):
+    """The entries (i, j) of a Hessian in the order of its rows."""
+    return [(i, j) for i in range(n_dim) for j in range(i + 1)]
+
+
+def curvatures_in_mpmath(source, x):
+    fun = eval(f"lambda *x: {source}", {"np": InMpmath()})
+    with mpmath.workdps(60):
+        return [float(mpmath.diff(fun, tuple(map(mpmath.mpf, x)), tuple((k == i) + (k == j) for k in range(len(x)))))
+                for i, j in triangle(len(x))]
+
+
+def curvatures(fun, x):
+    """The entries of the Hessian, each with its rounding error."""
+    extended, nodes = reverse.hessian(traced(fun, len(x)))
+    assert len(nodes) == len(x) * (len(x) + 1) // 2
+    found = []
+    for node in nodes:
+        extended.root = node
+        found.append(evaluated(extended, np.array(x)))
+    return found
+
+
+def assert_curvatures(fun, x, expected, least=1e-300):
+    for (value, error), curvature in zip(curvatures(fun, x), expected, strict=True):
+        assert_close(value, curvature, max(error, least))
+
+
+@pytest.mark.parametrize("form", ["{}", "x[1] * ({0}) * ({0})", "np.exp(np.where(x[1] < 0.6, ({}) / 16, x[0]))"])
+@pytest.mark.parametrize("operation", reverse.PARTIAL_DERIVATIVES)
+def test_second_derivative_of_every_operation(operation, form):
+    """Against mpmath, by both arguments; alone, inside of others, and in a branch."""
+    source = form.format(DERIVATIVES.get(operation, f"np.{operation}(x[0])"))
+    fun = compiled_source(source)
+    for x in ((0.3, 0.7), (-1.2, 0.5), (2.5, -0.4), (1.9, 7.0), (-0.01, -3.0)):
+        assert_curvatures(fun, x, curvatures_in_mpmath(source, x), least=1e-30)  # that 60 digits leave of a zero
+
+
+@pytest.mark.parametrize(("source", "x", "expected"), [
+    ("np.where(x[0] > 0, np.sqrt(x[0]), -3 * x[0] ** 2)", (-1.0,), [-6.0]),
+    ("np.where(x[0] > -5, (2 * x[0] - 4) ** 2, 0.0)", (2.0,), [8.0]),
+    ("np.where(x[0] > -5, np.sin(x[0]) ** 3 + np.sin(x[0]) ** 2, 0.0)", (0.0,), [2.0]),
+    ("np.maximum((x[0] - x[1]) ** 2, -1.0)", (1.5, 1.5), [2.0, -2.0, 2.0]),
+    ("x[1] * np.sqrt(np.maximum(x[0], 0.0))", (-1.0, 2.0), [0.0, 0.0, 0.0]),
+    ("np.where(x[0] > 0, x[0] * np.log(x[0]), x[0] ** 2 * x[1])", (0.0, 3.0), [6.0, 0.0, 0.0]),
+    ("np.minimum(x[0] ** 2, 1.0 / x[1]) * 2.0", (3.0, 0.0), [4.0, 0.0, 0.0]),
+    ("np.sum(np.abs(x) * x)", (2.0, -3.0), [2.0, 0.0, -2.0]),
+    ("np.sign(x[0]) * x[0] ** 2 + np.floor(x[0]) * x[1] ** 2 + np.rint(x[0])", (-1.2, 3.0), [-2.0, 0.0, -4.0]),
+    ("(x[0] > 0) * x[0] ** 2 + (x[1] > 0) * 3.0", (2.0, 1.0), [2.0, 0.0, 0.0]),
+    ("abs(x[0])", (0.0,), [0.0]), ("np.abs(x[0]) ** 3 / 6", (0.0,), [0.0]),
+    ("np.logaddexp(x[0], x[1])", (2.0, 2.0), [0.25, -0.25, 0.25]),
+    ("np.logaddexp(0.0, x[0])", (0.0,), [0.25]), ("np.logaddexp(0.0, x[0])", (800.0,), [0.0]),
+    ("np.logaddexp(x[0], x[1])", (-3000.0, 3.0), [0.0, 0.0, 0.0]),
+    ("np.logaddexp(np.logaddexp(x[0] - np.inf, x[1] - np.inf), x[0] * x[1])", (0.5, 2.0), [0.0, 1.0, 0.0]),
+    ("x[0] ** x[1]", (0.0, 2.5), [0.0, 0.0, 0.0]),
+    ("x[0] ** x[1]", (4.0, 0.0), [0.0, 0.25, math.log(4.0) ** 2]),
+    ("x[0] ** 3 + x[1]", (0.0, 1.0), [0.0, 0.0, 0.0]), ("x[0] ** 0.5", (4.0,), [-1.0 / 32.0]),
+    ("x[0] ** 2.5", (0.0,), [0.0]), ("x[0] ** -2", (-2.0,), [0.375]),
+    ("np.hypot(x[0], x[1])", (3e200, 4e200), [1.28e-201, -0.96e-201, 0.72e-201]),
+    ("np.log(x[0])", (-1.0,), [NAN]), ("x[0] * x[0]", (3.0, 1.0, 2.0), [2.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    ("3.0", (1.0, 2.0), [0.0, 0.0, 0.0]), ("x[1]", (1.0, 2.0), [0.0, 0.0, 0.0]),
+    ("x[0] * x[2]", (1.0, 2.0, 3.0), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0])])
+def test_second_derivative_at_special_points(source, x, expected):
+    """Of the branch that is chosen, also where its slope is 0 or the other branch has none; far from 1; 0 by
+    coordinates that do not matter."""
+    assert_curvatures(compiled_source(source), x, expected)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0, 2.0, 3.0])
+def test_second_derivative_of_a_power_of_zero(power):
+    """Where the exponent is data, so that the formula holds for any."""
+    extended, (node,) = reverse.hessian(traced(lambda x, p: x[0] ** p, 1, [()]))
+    assert extended.evaluate((0.0,), (power,))[node] == (2.0 if power == 2.0 else 0.0)
+
+
+@settings(max_examples=60)
+@given(source=smooth_expressions)
+@example(source="np.where(x[0] < 1.0, (x[0] * x[1] + 0.375) ** 2, np.exp(x[2]))")
+def test_hessians_of_expressions(source):
+    """Against mpmath, where nothing is beyond the range."""
+    x, fun = (0.3, -1.25, 0.75), compiled_source(source)
+    assume(np.isfinite(traced(fun).evaluate(x, ())).all())
+    expected = curvatures_in_mpmath(source, x)
+    for (value, error), curvature in zip(curvatures(fun, x), expected, strict=True):
+        if error <= 0.01 * max(abs(curvature), 1e-10):
+            assert_close(value, curvature, max(error, 1e-30))
+
+
+def test_hessians_of_few_coordinates_per_term_are_short():
+    """Entries that are 0 take no nodes, and what is shared is there once: the graph grows as the number of terms."""
+    sizes = []
+    for n_dim in (10, 20, 40):
+        extended, nodes = reverse.hessian(traced(rosen, n_dim))
+        zeros = {nodes[i * (i + 1) // 2 + j] for i, j in triangle(n_dim) if i - j > 1}
+        assert len(zeros) == 1
+        assert len(set(nodes)) <= 2 * n_dim
+        sizes.append(len(extended.needed_by(nodes)))
+    assert sizes[2] - sizes[1] == 2 * (sizes[1] - sizes[0])
+
+
+def test_hessians_that_are_too_long_are_refused():
+    with pytest.raises(graph.Refusal, match="more than 3000 operations"):
+        reverse.hessian(traced(lambda x: np.prod(np.sin(x)), 50), 3000)
+    with pytest.raises(graph.Refusal, match="20100 entries"):
+        reverse.hessian(traced(lambda x: np.sum(x * x), 200), 20_000)

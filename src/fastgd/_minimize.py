@@ -29,7 +29,7 @@ from .result import Result, Status
 
 
 @without_rest
-def minimize(fun, x0, args=(), *, method="gd", learning_rate=None, jac=None, bounds=None, vectorized=False,
+def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bounds=None, vectorized=False,
              unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
              maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None, checkpoint=None, out=None,
              on_error="raise", callback=None, trace=0, progress=False, **unknown) -> Result:
@@ -255,21 +255,26 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
 
 def _as_method(method, learning_rate, points):
     """An instance of a method, with the learning rate that overrides its own, and the rate of every problem."""
-    from .methods import BY_NAME, Method
+    from .methods import BY_NAME, FirstOrder, Method, default_method
 
-    if isinstance(method, str):
+    if method is None:
+        method = default_method(points.n_dim) if learning_rate is None else BY_NAME["gd"]
+    elif isinstance(method, str):
         method = BY_NAME[as_choice(method, "method", tuple(BY_NAME))]
     elif not isinstance(method, Method):
         got = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
         raise TypeError(f"method must be a name or an instance of a class in fastgd.methods, got {got}")
-    rate = method.learning_rate if learning_rate is None else learning_rate
-    is_number = not callable(rate) and not isinstance(rate, str)
+    rate = method.fixed_rate
     if learning_rate is not None:
+        if not isinstance(method, FirstOrder):
+            raise ValueError(f"{type(method).__name__} has no learning rate: it searches for its steps")
         # of numbers, perhaps an array, the method only has to know that they are: they come with the problems
-        method = replace(method, learning_rate=1.0 if is_number else rate)
-    if is_number:
-        return method, per_problem(rate, "learning_rate", points, open_below=True)
-    return method, repeated(np.nan, np.float64, points)
+        is_number = not callable(learning_rate) and not isinstance(learning_rate, str)
+        method = replace(method, learning_rate=1.0 if is_number else learning_rate)
+        rate = learning_rate if is_number else method.fixed_rate
+    if rate is None or callable(rate):  # then these are not used
+        rate = 1.0
+    return method, per_problem(rate, "learning_rate", points, open_below=True)
 
 
 def _as_core_noise(noise, rng, method):
@@ -281,9 +286,9 @@ def _as_core_noise(noise, rng, method):
 
     if not isinstance(noise, GaussianNoise):
         raise TypeError(f"noise must be None or a fastgd.noise.GaussianNoise, got {type(noise).__name__}")
-    if isinstance(method.learning_rate, str):
-        raise ValueError("noise does not go with learning_rate='auto', whose line search follows the gradient: give a "
-                         "rate, such as 0.01")
+    if method.fixed_rate is None:
+        raise ValueError(f"noise does not go with {type(method).__name__} as it searches for its steps by values: use a "
+                         "method with a learning rate, such as learning_rate=0.01")
     return noise.scale, noise.decay, as_key(rng)
 
 

@@ -174,7 +174,7 @@ def as_rate(rate, k):
 
 
 def as_rates(method):
-    return Rates(method.learning_rate) if callable(method.learning_rate) else None
+    return Rates(method.fixed_rate) if callable(method.fixed_rate) else None
 
 
 def allocate(points, given=None):

@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from ._core.directions import first_order
+from ._core.directions import first_order, quasi_newton
 from ._core.directions.spectral import Spectral
 from ._core.searches.armijo import Armijo
 from ._core.searches.fixed import FixedRate
-from ._inputs import as_flag, as_float
+from ._inputs import as_count, as_flag, as_float
 
-__all__ = ["BY_NAME", "Adagrad", "Adam", "AdamW", "GradientDescent", "Method", "NAdam", "RMSprop"]
+__all__ = ["BFGS", "BY_NAME", "LBFGS", "Adagrad", "Adam", "AdamW", "FirstOrder", "GradientDescent", "Method", "NAdam",
+           "RMSprop"]
 
 
 class Method(ABC):
@@ -25,12 +26,37 @@ class Method(ABC):
 
     @abstractmethod
     def rule(self):
-        """A new Rule of the core, for one run."""
+        """A new Rule of the core, for one run: a Search with its Direction."""
+
+    @property
+    def fixed_rate(self):
+        """The learning rate of its steps, a number or a function of the iteration; None if it searches for them."""
+        return None
 
     def _check(self, **checks):
-        """Stores every parameter as its check returns it; the learning rate is checked for all methods alike."""
-        for name, check in {"learning_rate": as_learning_rate, **checks}.items():
+        """Stores every parameter as its check returns it."""
+        for name, check in checks.items():
             object.__setattr__(self, name, check(getattr(self, name), name))
+
+
+class FirstOrder(Method):
+    """Methods whose steps have a fixed form, of the gradient and a learning rate.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.methods.Adam(0.1).fixed_rate
+    0.1
+    """
+
+    learning_rate: Any
+
+    @property
+    def fixed_rate(self):
+        return self.learning_rate
+
+    def _check(self, **checks):
+        super()._check(learning_rate=as_learning_rate, **checks)
 
 
 def as_learning_rate(value, name):
@@ -52,7 +78,7 @@ def below_one(value, name):
 
 
 @dataclass(frozen=True)
-class GradientDescent(Method):
+class GradientDescent(FirstOrder):
     """Gradient descent: ``x -= learning_rate * gradient``, with or without momentum.
 
     Parameters
@@ -123,6 +149,10 @@ class GradientDescent(Method):
             raise ValueError("nesterov=True needs a momentum above 0, such as 0.9")
 
     @property
+    def fixed_rate(self):
+        return None if self.is_automatic else self.learning_rate
+
+    @property
     def is_automatic(self):
         """Whether the rate is "auto"."""
         return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
@@ -134,7 +164,7 @@ class GradientDescent(Method):
 
 
 @dataclass(frozen=True)
-class Adagrad(Method):
+class Adagrad(FirstOrder):
     """Adagrad: the rate of a coordinate falls with the sum of its squared gradients.
 
     ``s += gradient**2; x -= learning_rate * gradient / (sqrt(s) + eps)``, the formula and the defaults of
@@ -179,7 +209,7 @@ class Adagrad(Method):
 
 
 @dataclass(frozen=True)
-class RMSprop(Method):
+class RMSprop(FirstOrder):
     """RMSprop: gradients are divided by the root of a running mean of their squares.
 
     ``s = decay * s + (1 - decay) * gradient**2; x -= learning_rate * gradient / (sqrt(s) + eps)``, the formula and the
@@ -236,7 +266,7 @@ class RMSprop(Method):
 
 
 @dataclass(frozen=True)
-class Adam(Method):
+class Adam(FirstOrder):
     """Adam: running means of the gradient and of its square, both corrected for their start at zero.
 
     The formula and the defaults of ``torch.optim.Adam`` [1]_.
@@ -289,7 +319,7 @@ class Adam(Method):
 
 
 @dataclass(frozen=True)
-class AdamW(Method):
+class AdamW(FirstOrder):
     """Adam with decoupled weight decay: before each step x shrinks by ``learning_rate * weight_decay * x``.
 
     The formula and the defaults of ``torch.optim.AdamW`` [1]_. What is found is not a minimum of f alone: the decay
@@ -337,7 +367,7 @@ class AdamW(Method):
 
 
 @dataclass(frozen=True)
-class NAdam(Method):
+class NAdam(FirstOrder):
     """NAdam: Adam with Nesterov's look ahead.
 
     The formula and the defaults of ``torch.optim.NAdam`` [1]_.
@@ -382,6 +412,97 @@ class NAdam(Method):
         return FixedRate(first_order.NAdam(self.beta1, self.beta2, self.eps, self.momentum_decay))
 
 
+@dataclass(frozen=True)
+class BFGS(Method):
+    """BFGS: a quasi-Newton method that learns the inverse Hessian H from the changes of the gradient.
+
+    Each step goes along ``-H @ gradient`` as far as the function falls enough (Armijo's rule). H is updated by the
+    formula of Broyden, Fletcher, Goldfarb and Shanno [1]_, and scaled upwards before, where the last step has shown less
+    curvature than it has [2]_; steps that show no curvature leave it as it is. Inside bounds, coordinates that a bound
+    holds are left out [3]_. It has no learning rate.
+
+    Raises
+    ------
+    ValueError
+        By `minimize`, if a learning rate or noise is given.
+
+    Notes
+    -----
+    It needs fewer evaluations than all other methods here, and ``n_dim * (n_dim + 1) / 2`` numbers for each problem in
+    work. An iteration takes time in proportion to ``n_dim**2``: from some 40 dimensions on, `LBFGS` is faster for
+    functions that are cheap to evaluate.
+
+    References
+    ----------
+    .. [1] J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd edition, Springer, 2006, chapter 6.
+    .. [2] S. S. Oren, D. G. Luenberger, "Self-scaling variable metric (SSVM) algorithms", Management Science 20, 1974,
+       pp. 845-862.
+    .. [3] D. P. Bertsekas, "Projected Newton methods for optimization problems with simple constraints", SIAM Journal on
+       Control and Optimization 20, 1982, pp. 221-246.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(fastgd.functions.rosenbrock, [-1.2, 1.0], method=fastgd.methods.BFGS())
+    >>> result.x.round(5), result.nit < 50
+    (array([1., 1.]), True)
+    """
+
+    def rule(self):
+        return Armijo(quasi_newton.BFGS(), monotone=True)
+
+
+@dataclass(frozen=True)
+class LBFGS(Method):
+    """L-BFGS: `BFGS` with an inverse Hessian that is made of the last steps alone [1]_.
+
+    It needs ``2 * memory * n_dim`` numbers for each problem in work, and an iteration takes time in proportion to them:
+    the method for many variables.
+
+    Parameters
+    ----------
+    memory : int, default 10
+        How many steps are remembered. With 5 it is fragile where the function is ill-conditioned.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `memory` is not a positive integer; by `minimize`, if a learning rate or noise is given.
+
+    References
+    ----------
+    .. [1] J. Nocedal, "Updating quasi-Newton matrices with limited storage", Mathematics of Computation 35, 1980,
+       pp. 773-782; D. C. Liu, J. Nocedal, "On the limited memory BFGS method for large scale optimization",
+       Mathematical Programming 45, 1989, pp. 503-528.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> import numpy as np
+    >>> result = fastgd.minimize(fastgd.functions.rosenbrock, np.zeros(100), method="lbfgs")
+    >>> bool(np.allclose(result.x, 1.0, atol=1e-5))
+    True
+    """
+
+    memory: int = 10
+
+    def __post_init__(self):
+        self._check(memory=as_count)
+
+    def rule(self):
+        return Armijo(quasi_newton.LBFGS(self.memory), monotone=True)
+
+
+# Dimensions up to which BFGS needs fewer evaluations than L-BFGS and hardly more time; beyond, its memory of n_dim**2 and
+# the time to update it count (`python -m bench.solution` prints both).
+MOST_DIMENSIONS_OF_BFGS = 40
+
+
+def default_method(n_dim):
+    """What `fastgd.minimize` uses if nothing is said about the method."""
+    return BFGS() if n_dim <= MOST_DIMENSIONS_OF_BFGS else LBFGS()
+
+
 #: The methods that have a name.
 BY_NAME = {
     "gd": GradientDescent(),
@@ -393,4 +514,6 @@ BY_NAME = {
     "amsgrad": Adam(amsgrad=True),
     "adamw": AdamW(),
     "nadam": NAdam(),
+    "bfgs": BFGS(),
+    "lbfgs": LBFGS(),
 }

@@ -4,6 +4,7 @@ A kernel gets a block as C functions do (see `fastgd.compiled`): rows of coordin
 rows to fill. The number of points is a multiple of 8.
 """
 
+import itertools
 import math
 
 from . import elementary
@@ -17,6 +18,8 @@ WIDTH = 8
 MOST_INSTRUCTIONS = 3_000
 # A kernel of more than this takes seconds to compile.
 MOST_LINES = 60_000
+# So many equal rows are filled by a loop: the zeros of a Hessian are most of it, if each term has few coordinates.
+LONG_RUN = 4
 
 PARAMETERS = ("i64 %n_dim, i64 %n_params, i64 %n_points, i64 %stride, ptr noalias readonly %x, "
               "ptr noalias readonly %params, {}, ptr %user_data")
@@ -199,6 +202,11 @@ def gradient_kernel(graph, slopes, width, libm):
     return exact_where_nan("gradient", "g", graph, slopes, width, libm)
 
 
+def hessian_kernel(graph, entries, width, libm):
+    """Exact Hessians: `entries` are the nodes of their lower triangles, row after row."""
+    return exact_where_nan("hessian", "H", graph, entries, width, libm)
+
+
 def exact_where_nan(name, output, graph, nodes, width, libm):
     """Rows of nodes. Where one of them is not a number they come from the C library: the formulas of `elementary` do
     not hold for all arguments."""
@@ -223,9 +231,14 @@ def exact_where_nan(name, output, graph, nodes, width, libm):
 
 def write_rows(graph, nodes, output, width, libm):
     writer = Writer(graph, width, libm)
-    for i, node in enumerate(nodes):
+    for node, run in itertools.groupby(range(len(nodes)), nodes.__getitem__):
+        rows = list(run)
         value = writer.value(node, in_parts=True)
-        writer.code.store(value, output, i)
+        if len(rows) >= LONG_RUN:
+            writer.code.fill(value, output, rows[0], len(rows))
+        else:
+            for i in rows:
+                writer.code.store(value, output, i)
     return writer
 
 

@@ -186,6 +186,15 @@ class Code:
         address = self.address(rows, i)
         self.lines.append(f"  store {self.typed(value)}, ptr {address}, align 8")
 
+    def fill(self, value, rows, first, n_rows):
+        """Stores one value in consecutive rows, by a loop: LLVM's time grows as the square of the stores in a block."""
+        k = len(self.lines)
+        self.lines += [f"  br label %before{k}", f"before{k}:", f"  br label %row{k}", f"row{k}:",
+                       f"  %i{k} = phi i64 [ {first}, %before{k} ], [ %next{k}, %row{k} ]"]
+        self.store(value, rows, f"%i{k}")
+        self.lines += [f"  %next{k} = add i64 %i{k}, 1", f"  %more{k} = icmp ult i64 %next{k}, {first + n_rows}",
+                       f"  br i1 %more{k}, label %row{k}, label %after{k}", f"after{k}:"]
+
 
 # What operations on numbers become. Those that are nowhere here are functions of the C library.
 

@@ -136,8 +136,11 @@ class Jitted:
             return name  # decorated: its name stands for this object, not for the function
         return unpickled, (portable(self.fun), self.vectorized, self.unpack, self.libm)
 
-    def objective(self, points, args, jac, batch_args, record_errors, bounds):
-        """The core's objective for these points; None if it is to be called as Python."""
+    def objective(self, points, args, jac, batch_args, record_errors, bounds, hessian=False):
+        """The core's objective for these points; None if it is to be called as Python.
+
+        With `hessian` it has exact Hessians, if the function is traced and they do not take too long to compile.
+        """
         if jac is not None and jac != "exact":
             raise TypeError("jac of a jitted function must be '3-point', 'exact' or a fastgd.Difference, got "
                             f"{type(jac).__name__}")
@@ -150,14 +153,11 @@ class Jitted:
                              f"{made.reason}")
         if not made.value:
             return None
-        gradient = 0
-        if jac == "exact":
-            begin = time.perf_counter()
-            gradient = made.exact_gradient()
-            self.compile_time += time.perf_counter() - begin
+        gradient = self._timed(made.exact_gradient) if jac == "exact" else 0
         return CompiledBlock(made, points.n_dim, value=made.value, gradient=gradient,
-                             differences=0 if gradient else made.differences, params=as_params(arrays, points),
-                             record_errors=record_errors,
+                             differences=0 if gradient else made.differences,
+                             hessian=self._timed(made.exact_hessian) if hessian and made.kind == "traced" else 0,
+                             params=as_params(arrays, points), record_errors=record_errors,
                              fun=lambda x, problem: calling.number(np.array(x), [array[problem] for array in arrays]))
 
     def _specialization(self, calling, points, arrays, bounds):
@@ -166,9 +166,14 @@ class Jitted:
         kept = self._kept(calling.args)
         made = kept.get(key)
         if made is None:
-            begin = time.perf_counter()
-            made = kept[key] = specialize(calling, points, arrays, bounds, self.libm)
-            self.compile_time += time.perf_counter() - begin
+            made = kept[key] = self._timed(lambda: specialize(calling, points, arrays, bounds, self.libm))
+        return made
+
+    def _timed(self, make):
+        """Calls `make` and adds the time it takes to that of compiling."""
+        begin = time.perf_counter()
+        made = make()
+        self.compile_time += time.perf_counter() - begin
         return made
 
     def _kept(self, args):
@@ -256,6 +261,7 @@ class Specialization:
         self.graph = graph
         self.libm = libm
         self._gradient = 0
+        self._hessian = None  # not tried yet
 
     def exact_gradient(self):
         """The address of the kernel of exact gradients."""
@@ -267,6 +273,24 @@ class Specialization:
             self.owners.append(library)
             self._gradient = library.address("gradient")
         return self._gradient
+
+    def exact_hessian(self):
+        """The address of the kernel of exact Hessians; 0 if it would take too long to compile."""
+        if self._hessian is None:
+            from . import codegen, machine, reverse
+            from .graph import Refusal
+
+            address = 0
+            try:
+                graph, entries = reverse.hessian(self.graph, codegen.MOST_LINES)
+                library = machine.Library(codegen.hessian_kernel(graph, entries, codegen.WIDTH, self.libm))
+            except (Refusal, codegen.KernelTooLongError) as error:
+                log("no exact Hessians: %s", error)
+            else:
+                self.owners.append(library)
+                address = library.address("hessian")
+            self._hessian = address
+        return self._hessian
 
 
 def specialize(calling, points, arrays, bounds, libm):

@@ -84,7 +84,9 @@ cdef int allocate(Lanes *lanes, Py_ssize_t n_dim, Py_ssize_t capacity, Slab slab
     lay_out(lanes, slab, needs)
     slab.allocate(f"the lanes of {lanes.capacity} problems of {lanes.n_dim} dimensions")
     lay_out(lanes, slab, needs)
-    memset(lanes.strips, 0, needs.strip_rows * lanes.capacity * sizeof(double))
+    # strips have numbers of lanes that are not in use, too
+    memset(lanes.state, 0, needs.state_rows * capacity * sizeof(double))
+    memset(lanes.strips, 0, needs.strip_rows * capacity * sizeof(double))
     lanes.slopes = lanes.here.g
     for lane in range(lanes.capacity):
         lanes.all_lanes[lane] = lane

@@ -98,13 +98,14 @@ cdef class CompiledPoint(Objective):
         for i in range(n_dim):
             middle = x[i]
             place = coordinates + i * block.stride
-            for k in range(n_moves):
-                x[i] = place[0]
-                if function_with_data != NULL:
-                    place[0] = function_with_data(<int>n_dim, x, user_data)
-                else:
-                    place[0] = function(<int>n_dim, x)
-                place += plane
+            if function_with_data != NULL:
+                for k in range(n_moves):
+                    x[i] = place[k * plane]
+                    place[k * plane] = function_with_data(<int>n_dim, x, user_data)
+            else:
+                for k in range(n_moves):
+                    x[i] = place[k * plane]
+                    place[k * plane] = function(<int>n_dim, x)
             x[i] = middle
         if memcmp(self.point, x, n_dim * sizeof(double)):
             block.culprit = 0

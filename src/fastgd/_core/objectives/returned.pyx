@@ -72,6 +72,7 @@ cdef int copy_gradients(object result, bint rows, const Block *block) except -1:
     cdef Py_buffer buffer
     cdef Py_ssize_t i, j
     cdef char *row
+    cdef double *g
     cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
     result = as_numbers(result, "jac")
     if 1 in expected and result.shape == (block.n_dim * block.n_points,) or expected == (1, 1) and result.shape == ():
@@ -85,8 +86,9 @@ cdef int copy_gradients(object result, bint rows, const Block *block) except -1:
     PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
     for i in range(block.n_dim):
         row = <char *>buffer.buf + i * buffer.strides[0]
+        g = block.out.g + i * block.stride
         for j in range(block.n_points):
-            block.out.g[i * block.stride + j] = (<double *>(row + j * buffer.strides[1]))[0]
+            g[j] = (<double *>(row + j * buffer.strides[1]))[0]
     PyBuffer_Release(&buffer)
     return 0
 

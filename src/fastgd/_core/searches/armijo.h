@@ -180,11 +180,13 @@ FASTGD_INLINE void fastgd_try_row_inside(double *restrict y, double *restrict pr
         fastgd_try_inside(y, promised, x, g, d, scale, fraction, lower, upper, j);
 }
 
-/* Trial points of all lanes along their directions; those whose trial was accepted get the same one again. */
-FASTGD_STAGE(void, fastgd_try_all,
-             (fastgd_lanes *lanes, double *state, const double *d, const double *scale, ptrdiff_t n),
-             (lanes, state, d, scale, n)) {
-    ptrdiff_t stride = lanes->capacity, end = lanes->n_dim * stride;
+/* Trial points of all lanes along their directions; those whose trial was accepted get the same one again. Returns
+   whether the direction of one that begins a search does not lead down. */
+FASTGD_STAGE(int, fastgd_try_all,
+             (fastgd_lanes *lanes, double *state, const double *d, const double *scale, const ptrdiff_t *begins,
+              ptrdiff_t n),
+             (lanes, state, d, scale, begins, n)) {
+    ptrdiff_t stride = lanes->capacity, end = lanes->n_dim * stride, any_up = 0;
     double *y = lanes->trial.x, *promised = state + FASTGD_PROMISED * stride;
     const double *x = lanes->here.x, *g = lanes->here.g, *fraction = state + FASTGD_FRACTION * stride;
     for (ptrdiff_t j = 0; j < n; j++)
@@ -196,6 +198,9 @@ FASTGD_STAGE(void, fastgd_try_all,
     else
         for (ptrdiff_t at = 0; at < end; at += stride)
             fastgd_try_row(y + at, promised, x + at, g + at, d + at, scale, fraction, n);
+    for (ptrdiff_t j = 0; j < n; j++)
+        any_up |= begins[j] & !(promised[j] < 0.0);
+    return any_up != 0;
 }
 
 /* The same of some lanes. */

@@ -18,7 +18,8 @@ cdef extern from "searches/armijo.h":
     bint fastgd_begin_searches(const Lanes *lanes, double *state, Py_ssize_t *stuck, Py_ssize_t *seen,
                                const Py_ssize_t *begins, const double *squares, bint monotone,
                                Py_ssize_t n) noexcept nogil
-    void fastgd_try_all(Lanes *lanes, double *state, const double *d, const double *scale, Py_ssize_t n) noexcept nogil
+    bint fastgd_try_all(Lanes *lanes, double *state, const double *d, const double *scale, const Py_ssize_t *begins,
+                        Py_ssize_t n) noexcept nogil
     void fastgd_try_some(Lanes *lanes, double *state, const double *d, const double *scale, const Py_ssize_t *some,
                          Py_ssize_t n_some) noexcept nogil
     Py_ssize_t fastgd_list_wanting(const Lanes *lanes, Py_ssize_t *some, Py_ssize_t value) noexcept nogil
@@ -135,7 +136,9 @@ cdef class Armijo(Search):
         """Of all lanes. Where bounds make a direction lead up, the search begins along the negative gradient."""
         cdef Py_ssize_t lane
         cdef const double *promised = search_row(self, lanes, PROMISED)
-        fastgd_try_all(lanes, self.state, self.pointer.rows(lanes), self.pointer.scale(lanes), lanes.live)
+        if not fastgd_try_all(lanes, self.state, self.pointer.rows(lanes), self.pointer.scale(lanes), self.marks,
+                              lanes.live):
+            return
         for lane in range(lanes.live):
             if self.marks[lane] and not promised[lane] < 0.0 and self.pointer.restart(lanes, lane):
                 self.set_trial_point(lanes, lane)
