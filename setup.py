@@ -14,8 +14,9 @@ MODULES = ["memory.slab", "memory.problems", "memory.lanes", "stopping",
            "evaluation.clock", "evaluation.blocks", "evaluation.stencils", "evaluation.differences",
            "evaluation.hessians", "evaluation.evaluator",
            "directions.direction", "directions.first_order", "directions.spectral", "directions.quasi_newton",
+           "directions.damped",
            "directions.noise",
-           "searches.search", "searches.fixed", "searches.armijo", "searches.rates",
+           "searches.search", "searches.fixed", "searches.armijo", "searches.trust", "searches.rates",
            "answers", "derivatives", "loop"]
 
 DEBUG = os.environ.get("FASTGD_DEBUG") == "1"

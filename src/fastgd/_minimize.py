@@ -264,6 +264,7 @@ def _as_method(method, learning_rate, points):
     elif not isinstance(method, Method):
         got = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
         raise TypeError(f"method must be a name or an instance of a class in fastgd.methods, got {got}")
+    method.check_dimensions(points.n_dim)
     rate = method.fixed_rate
     if learning_rate is not None:
         if not isinstance(method, FirstOrder):

@@ -57,7 +57,7 @@ def refuse_options(fun, given):
 
 
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False,
-                 bounds=(None, None)):
+                 bounds=(None, None), uses_hessians=False):
     """The core's objective, the stencil for gradients that it does not supply, and the C functions it calls."""
     own_jac, stencil = split_jac(jac)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
@@ -68,7 +68,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
             "vectorized": vectorized,
             "unpack": unpack,
         })
-        objective = fun.objective(points, args, own_jac, batch_args, record_errors, bounds)
+        objective = fun.objective(points, args, own_jac, batch_args, record_errors, bounds, uses_hessians)
         if objective is not None:
             return objective, stencil, ()
         fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack

@@ -111,7 +111,7 @@ class Plan:
     def objective(self):
         """The core's objective for these problems, the stencil of its differences, and the C functions it calls."""
         return as_objective(self.fun, self.points, self.args, self.jac, self.vectorized, self.unpack, self.batch_args,
-                            self.maximize, self.record_errors, self.bounds)
+                            self.maximize, self.record_errors, self.bounds, self.method.uses_hessians)
 
     def solve(self, answers, maxtime=np.inf, observer=None, running=None, made=None):
         """Minimizes all problems and writes what comes out into the arrays `answers`.

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._core.directions import first_order, quasi_newton
+from ._core.directions.damped import Damped
 from ._core.directions.spectral import Spectral
 from ._core.searches.armijo import Armijo
 from ._core.searches.fixed import FixedRate
+from ._core.searches.trust import Trust
 from ._inputs import as_count, as_flag, as_float
 
 __all__ = ["BFGS", "BY_NAME", "LBFGS", "Adagrad", "Adam", "AdamW", "FirstOrder", "GradientDescent", "Method", "NAdam",
@@ -32,6 +34,14 @@ class Method(ABC):
     def fixed_rate(self):
         """The learning rate of its steps, a number or a function of the iteration; None if it searches for them."""
         return None
+
+    @property
+    def uses_hessians(self):
+        """Whether it asks for second derivatives."""
+        return False
+
+    def check_dimensions(self, n_dim):
+        """Raises a ValueError where there are more than it takes."""
 
     def _check(self, **checks):
         """Stores every parameter as its check returns it."""
@@ -493,6 +503,54 @@ class LBFGS(Method):
         return Armijo(quasi_newton.LBFGS(self.memory), monotone=True)
 
 
+@dataclass(frozen=True)
+class Newton(Method):
+    """Newton's method: the quadratic function with the gradient and the Hessian at x is minimized in each step.
+
+    The Hessian is exact for functions made by `jit` that can be traced; otherwise it comes from differences: of
+    gradients, if `jac` is a function, or of values. Where it is not positive definite, or the function does not fall as it
+    predicts, a part of its diagonal is added to it until it is and does (damping) [1]_. It has no learning rate.
+
+    Raises
+    ------
+    ValueError
+        By `minimize`, if there are more than 50 dimensions, or a learning rate or noise is given.
+
+    Notes
+    -----
+    Near a minimum the number of right digits doubles with every step. A Hessian by differences of values takes
+    ``n_dim**2 + n_dim`` evaluations, so that `BFGS` needs fewer of them from about 3 dimensions on: use this method for
+    few variables, or with exact Hessians.
+
+    References
+    ----------
+    .. [1] J. E. Dennis, R. B. Schnabel, "Numerical Methods for Unconstrained Optimization and Nonlinear Equations",
+       Prentice-Hall, 1983, sections 5.5 and 5.6.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: (x[0] - 3)**2 + 25 * (x[1] + x[0])**2, [0.0, 0.0], method="newton")
+    >>> result.x.round(6), result.nit
+    (array([ 3., -3.]), 1)
+    """
+
+    #: More dimensions are refused: the time of a step grows with their cube, and its evaluations with their square.
+    MOST_DIMENSIONS = 50
+
+    def check_dimensions(self, n_dim):
+        if n_dim > self.MOST_DIMENSIONS:
+            raise ValueError(f"Newton's method takes at most {self.MOST_DIMENSIONS} dimensions, x0 has {n_dim}: use "
+                             "method='bfgs' or 'lbfgs'")
+
+    @property
+    def uses_hessians(self):
+        return True
+
+    def rule(self):
+        return Trust(Damped())
+
+
 # Dimensions up to which BFGS needs fewer evaluations than L-BFGS and hardly more time; beyond, its memory of n_dim**2 and
 # the time to update it count (`python -m bench.solution` prints both).
 MOST_DIMENSIONS_OF_BFGS = 40
@@ -516,4 +574,5 @@ BY_NAME = {
     "nadam": NAdam(),
     "bfgs": BFGS(),
     "lbfgs": LBFGS(),
+    "newton": Newton(),
 }

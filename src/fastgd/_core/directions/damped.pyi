@@ -1,0 +1,6 @@
+from typing import final
+
+from .direction import Pointer
+
+@final
+class Damped(Pointer): ...
