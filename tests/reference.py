@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GTOL, XTOL, FTOL, MAXITER = 0, 1, 2, -2
+EPSILON = 2.0**-52
 RUNNING = 100
 
 
@@ -241,3 +242,114 @@ def spectral_gradient(fun, slope, x0, n_steps, gtol=1e-6, lower=-np.inf, upper=n
         path.append(x)
         values.append(value)
     return np.array(path), n_values
+
+
+def armijo(fun, slope, x0, n_steps, direction, gtol=1e-6, lower=-np.inf, upper=np.inf):
+    """The iterates of a monotone search: the step is shortened until the function has fallen by 1e-4 of what its slope
+    promises. `direction(x, g, before)` returns where to go first, as a change of x, and `direction.restart(g)` another
+    one after a search has failed, or None; `before` is the pair (x, g) of the iterate before."""
+    x, before = np.array(x0, float), None
+    f, g = fun(x), slope(x)
+    path = [x]
+    while len(path) <= n_steps:
+        held = ((x <= lower) & (g > 0.0)) | ((x >= upper) & (g < 0.0))
+        if np.abs(np.where(held, 0.0, g)).max() <= gtol:
+            break
+        step, n_trials, fraction = direction(x, g, before, held), 0, 1.0
+        if not np.dot(g, np.clip(x + step, lower, upper) - x) < 0.0:
+            step = direction.restart(np.where(held, 0.0, g))
+        while True:
+            y = np.clip(x + fraction * step, lower, upper)
+            f_y, fall = fun(y), np.dot(g, y - x)
+            if f_y <= f + 4.0 * EPSILON * abs(f) + 1e-4 * fall:
+                break
+            n_trials += 1
+            best = -0.5 * fall / (f_y - f - fall) if np.isfinite(f_y) else 0.25
+            fraction *= min(max(best, 0.1), 0.5)
+            if n_trials > 60 or abs(fall) < EPSILON * abs(f):
+                step, n_trials, fraction = direction.restart(np.where(held, 0.0, g)), 0, 1.0
+                if step is None:
+                    return np.array(path)
+        before = x, g
+        x, f, g = y, f_y, slope(y)
+        path.append(x)
+    return np.array(path)
+
+
+class DownFirst:
+    """Directions that begin with the negative gradient, a length of 1 first."""
+
+    def __init__(self):
+        self.is_down = True
+
+    def down(self, g):
+        self.is_down = True
+        return -g / np.sqrt(np.dot(g, g))
+
+    def restart(self, g):
+        return None if self.is_down else self.down(g)
+
+
+class QuasiNewton(DownFirst):
+    """-H g with a dense H: BFGS in the form of products, scaled upwards before; or with `memory`, made anew of the last
+    pairs."""
+
+    def __init__(self, memory=None):
+        super().__init__()
+        self.memory, self.stretch, self.pairs, self.H = memory, 1.0, [], None
+
+    @staticmethod
+    def updated(H, s, r):
+        left = np.eye(len(s)) - np.outer(s, r) / np.dot(s, r)
+        return left @ H @ left.T + np.outer(s, s) / np.dot(s, r)
+
+    def learn(self, s, r):
+        """Whether the pair is used."""
+        sr, ss, rr = np.dot(s, r), np.dot(s, s), np.dot(r, r)
+        if not sr > 1e-12 * np.sqrt(ss * rr):
+            return False
+        if self.memory is not None:
+            self.pairs = [*self.pairs, (s, r)][-self.memory:]
+            self.H = np.eye(len(s)) * (sr / rr)
+            for pair in self.pairs:
+                self.H = self.updated(self.H, *pair)
+        else:
+            H = np.eye(len(s)) * (sr / rr) if self.is_down else self.H
+            self.H = self.updated(H * max(1.0, sr / np.dot(r, H @ r)), s, r)
+        return True
+
+    def down(self, g):
+        self.pairs, self.stretch = [], 1.0
+        return super().down(g)
+
+    def __call__(self, x, g, before, held):
+        if before is None:
+            return self.down(np.where(held, 0.0, g))
+        s, r = x - before[0], g - before[1]
+        if self.learn(np.where(held, 0.0, s), np.where(held, 0.0, r)):
+            self.is_down, self.stretch = False, 1.0
+        else:
+            self.stretch = min(3.0 * self.stretch, 1e8)
+        if self.is_down:
+            stretch = self.stretch
+            step = self.down(np.where(held, 0.0, g))
+            self.stretch = stretch
+            return stretch * step
+        return self.stretch * np.where(held, 0.0, -self.H @ np.where(held, 0.0, g))
+
+
+class Conjugate(DownFirst):
+    """Polak and Ribiere's directions, with a factor that is never negative."""
+
+    def __call__(self, x, g, before, held):
+        if before is None:
+            self.d = -g
+            return self.down(g)
+        factor = max(np.dot(g, g - before[1]) / np.dot(before[1], before[1]), 0.0)
+        self.d = factor * self.d - g
+        self.is_down = factor == 0.0
+        if not np.dot(g, self.d) < 0.0:
+            self.d = -g
+            return self.down(g)
+        s = x - before[0]
+        return 2.0 * np.sqrt(np.dot(s, s) / np.dot(self.d, self.d)) * self.d

@@ -24,8 +24,11 @@ METHODS = {
     "nadam": methods.NAdam(0.03),
     "schedule": methods.Adam(schedules.CosineRestarts(0.1, 7)),
     "function": methods.GradientDescent(lambda k: 0.03 / (1 + k), momentum=0.5),
+    "bfgs": methods.BFGS(),
+    "lbfgs": methods.LBFGS(3),
+    "newton": methods.Newton(),
 }
-FIXED = [name for name in METHODS if name != "auto"]
+FIXED = [name for name, method in METHODS.items() if method.fixed_rate is not None]
 
 
 def starts(n_problems, n_dim=3):
@@ -65,7 +68,7 @@ def test_batch_equals_singles(method, options, vectorized):
     """Every problem of a batch has the bits of its own pointwise run: in any order, in any subset, and twice."""
     options, x0 = OPTIONS[options], starts(37)
     batch = solve(x0, method, vectorized, **options)
-    assert len(np.unique(batch.nit)) > 3
+    assert len(np.unique(batch.nit)) > 3 or method == "newton"  # which takes two or three iterations for all of them
     for problem in range(37):
         assert bits(solve(x0[problem], method, **options)) == bits(batch, problem)
     rng = np.random.default_rng(2)
@@ -85,7 +88,7 @@ def slopes_of_quartic(x):
 @pytest.mark.parametrize("options", [
     {"jac": slopes_of_quartic}, {"jac": slopes_of_quartic, "bounds": (-0.5, 2)},
     {"jac": slopes_of_quartic, "keep_best": True}, {}], ids=["gradient", "bounds", "best", "differences"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "newton"])
 def test_lanes_used_before(method, options):
     """400 problems of 200 dimensions, for which there are 160 lanes, end as they do with few neighbours, or alone:
     nothing of a lane's past, be it the memory of the method or its iteration, reaches the next problem."""

@@ -16,6 +16,8 @@ import pytest
 
 import fastgd
 
+from . import reference
+
 # What `import fastgd` may add to `import numpy`: these parts of the standard library with what they import, which NumPy
 # imports too from 2.1 on, and what Cython itself makes.
 PARTS = "copy, dataclasses, typing"
@@ -145,6 +147,44 @@ result = fastgd.minimize(lambda x: x @ x, json.loads(sys.argv[2]), jac=lambda x:
                          method=methods.Signum(0.1, beta=0.7), maxiter=5)
 print(json.dumps(result.x.tolist()))
 """
+
+
+DECLARATION_OF_CONJUGATE = """
+from ..memory.lanes cimport Lanes
+from .direction cimport Pointer
+
+
+cdef class Conjugate(Pointer):
+    cdef void point_down(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
+"""
+
+# The paths of a batch on `bowl`, and what it finds on Rosenbrock's function.
+USE_OF_CONJUGATE = """
+import json
+import sys
+import fastgd
+import numpy as np
+from fastgd import methods
+from fastgd._core.directions.conjugate import Conjugate
+sys.path.append(sys.argv[3])
+from tests.test_package import bowl, slopes_of_bowl
+
+names = {**vars(methods), "Conjugate": Conjugate}
+exec(sys.argv[1], names)
+method = names["ConjugateGradient"]()
+paths = fastgd.minimize(bowl, json.loads(sys.argv[2]), jac=slopes_of_bowl, method=method, maxiter=8, trace=1).trace
+result = fastgd.minimize(fastgd.functions.rosenbrock, np.zeros(5), method=method)
+print(json.dumps({"paths": [path.x.tolist() for path in paths.values()], "x": result.x.tolist(),
+                  "success": bool(result.success)}))
+"""
+
+
+def bowl(x):
+    return x[0] ** 2 + 3.0 * x[1] ** 2 + 10.0 * x[2] ** 2 + x[0] * x[1] + x[2] ** 4
+
+
+def slopes_of_bowl(x):
+    return np.array([2.0 * x[0] + x[1], 6.0 * x[1] + x[0], 20.0 * x[2] + 4.0 * x[2] ** 3])
 
 
 @pytest.fixture(scope="module")
@@ -309,22 +349,62 @@ def test_objective_without_evaluate_says_so():
         fastgd.minimize(fastgd.Objective(), [1.0])
 
 
-def test_method_that_contributing_md_adds(tmp_path):
-    blocks = dict(re.findall(r"```(cython|python)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL))
+@pytest.fixture
+def own_copy(tmp_path):
+    """Copies the package, where methods may be added to it; returns a function that compiles modules of its core, and one
+    that runs a program."""
     shutil.copytree(files(fastgd), tmp_path / "fastgd")
     core = tmp_path / "fastgd" / "_core"
     shutil.copytree(ROOT / "src" / "fastgd" / "_core", core, dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("*.so", "*.pyd"))
-    with (core / "update.pxd").open("a") as file:
-        file.write("\n\ncdef class Signum(FixedForm):\n    cdef double beta\n")
-    with (core / "update.pyx").open("a") as file:
-        file.write("\n\n" + blocks["cython"])
-    subprocess.run([sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-3", "fastgd/_core/update.pyx"],
-                   check=True, cwd=tmp_path, capture_output=True)
+
+    def compiled(name):
+        subprocess.run([sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-3", f"fastgd/_core/{name}.pyx"],
+                       check=True, cwd=tmp_path, capture_output=True,
+                       env={**os.environ, "CFLAGS": f"{os.environ.get('CFLAGS', '')} -I{core} -ffp-contract=off"})
+
+    def run(program, *arguments):
+        found = subprocess.run([sys.executable, "-c", program, *arguments], check=True, cwd=tmp_path,
+                               env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True)
+        return json.loads(found.stdout)
+
+    return core, compiled, run
+
+
+def guide():
+    """The examples of CONTRIBUTING.md: of each the class of the core and the dataclass."""
+    blocks = re.findall(r"```(?:cython|python)\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert len(blocks) == 4
+    return blocks[:2], blocks[2:]
+
+
+def test_step_that_contributing_md_adds(own_copy):
+    core, compiled, run = own_copy
+    (of_core, of_face), _ = guide()
+    with (core / "directions" / "first_order.pxd").open("a") as file:
+        file.write("\n\ncdef class Signum(FirstOrder):\n    cdef double beta\n")
+    with (core / "directions" / "first_order.pyx").open("a") as file:
+        file.write("\n\n" + of_core)
+    compiled("directions/first_order")
     x, mean = np.random.default_rng(0).normal(size=(20, 3)), 0.0
-    found = subprocess.run([sys.executable, "-c", USE_OF_SIGNUM, blocks["python"], json.dumps(x.tolist())], check=True,
-                           cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True).stdout
+    found = run(USE_OF_SIGNUM, of_face, json.dumps(x.tolist()))
     for _ in range(5):
         mean = 0.7 * mean + (1.0 - 0.7) * (2.0 * x)
         x = x - 0.1 * np.sign(mean)
-    np.testing.assert_array_equal(json.loads(found), x)
+    np.testing.assert_array_equal(found, x)
+
+
+def test_direction_that_contributing_md_adds(own_copy):
+    """Its first iterates are those of a loop in NumPy; with it Rosenbrock's function is minimized."""
+    core, compiled, run = own_copy
+    _, (of_core, of_face) = guide()
+    (core / "directions" / "conjugate.pxd").write_text(DECLARATION_OF_CONJUGATE)
+    (core / "directions" / "conjugate.pyx").write_text(of_core)
+    compiled("directions/conjugate")
+    x0 = np.random.default_rng(0).uniform(-1.0, 1.0, size=(20, 3))
+    found = run(USE_OF_CONJUGATE, of_face, json.dumps(x0.tolist()), str(ROOT))
+    for start, path in zip(x0, found["paths"], strict=True):
+        expected = reference.armijo(bowl, slopes_of_bowl, start, 8, reference.Conjugate())
+        np.testing.assert_allclose(path[: len(expected)], expected, rtol=1e-9, atol=1e-12)
+    assert found["success"]
+    np.testing.assert_allclose(found["x"], 1.0, atol=1e-4)

@@ -1,6 +1,7 @@
 """Gradient descent with learning_rate="auto": the spectral projected gradient against the algorithm in plain NumPy, and
 what its line search promises."""
 
+import functools
 import math
 
 import numpy as np
@@ -9,12 +10,15 @@ import scipy.optimize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgd import Status, functions, minimize
+import fastgd
+from fastgd import Status, functions
 
 from . import reference
 from .problems import bits, counted, rosenbrock, slopes_of_rosenbrock, valley, wavy
 
 EPSILON = 2.0**-52
+
+minimize = functools.partial(fastgd.minimize, method="gd")
 
 
 def slopes_of_valley(x):

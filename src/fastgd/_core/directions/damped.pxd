@@ -5,7 +5,7 @@ from .direction cimport Pointer
 
 cdef class Damped(Pointer):
     cdef Slab slab
-    cdef double *L            # (n_dim, n_dim) a Cholesky factor
+    cdef double *L            # (n_dim, n_dim) a triangular factor and its pivots
     cdef double *scales       # (n_dim,) D
     cdef double *slopes       # (n_dim,) g
     cdef Py_ssize_t *is_free  # (n_dim,)

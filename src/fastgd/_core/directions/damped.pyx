@@ -6,7 +6,7 @@ Trotter, "Maximization by quadratic hill-climbing", Econometrica 34, 1966. D is 
 not depend on the units of x (J. J. More, "The Levenberg-Marquardt algorithm", Lecture Notes in Mathematics 630, 1978).
 """
 from cython cimport final
-from libc.math cimport fabs, sqrt
+from libc.math cimport fabs
 
 from ..memory.lanes cimport nit_of
 from ..memory.slab cimport take_integers
@@ -25,8 +25,8 @@ cdef double LARGEST_DAMPING = 1e20
 cdef double GROWTH = 4.0            # until the matrix is positive definite
 cdef double GROWTH_AFTER_TRIAL = 10.0
 cdef double NO_DAMPING = 1e-8       # so little does not count
-# An entry of D is at least this part of the largest; a pivot, of its entry.
-cdef double LEAST_SCALE = 2.0 ** -26
+# An entry of D is at least this part of the largest; a pivot, of the entry that it is made of.
+cdef double LEAST_SCALE = 2.0 ** -52
 cdef double LEAST_PIVOT = 2.0 ** -40
 
 
@@ -128,32 +128,34 @@ cdef class Damped(Pointer):
             self.scales[i] = max(self.scales[i], LEAST_SCALE * largest) if largest > 0.0 else steepest
 
     cdef bint factorize(self, const Lanes *lanes, Py_ssize_t lane, double damping) noexcept nogil:
-        """L L' = H + damping D in the free coordinates; false if that is not positive definite."""
+        """L P L' = H + damping D in the free coordinates, with 1 on the diagonal of L and the pivots P in its place; false
+        if that is not positive definite. Without roots, which would make the bits depend on the unit of f."""
         cdef Py_ssize_t i, j, k, n = lanes.n_dim
         cdef double total
+        cdef double *row
         for i in range(n):
             if not self.is_free[i]:
                 continue
-            for j in range(i + 1):
-                if not self.is_free[j]:
-                    continue
-                total = hessian(lanes, lane, i, j)
-                if i == j:
-                    total += damping * self.scales[i]
-                for k in range(j):
-                    if self.is_free[k]:
-                        total -= self.L[i * n + k] * self.L[j * n + k]
-                if i > j:
-                    self.L[i * n + j] = total / self.L[j * n + j]
-                elif total > LEAST_PIVOT * self.scales[i]:
-                    self.L[i * n + i] = sqrt(total)
-                else:
-                    return False
+            row = self.L + i * n
+            for j in range(i):  # at first L P
+                if self.is_free[j]:
+                    row[j] = hessian(lanes, lane, i, j)
+                    for k in range(j):
+                        if self.is_free[k]:
+                            row[j] -= row[k] * self.L[j * n + k]
+            total = hessian(lanes, lane, i, i) + damping * self.scales[i]
+            for j in range(i):
+                if self.is_free[j]:
+                    total -= row[j] * (row[j] / self.L[j * n + j])
+                    row[j] /= self.L[j * n + j]
+            if not total > LEAST_PIVOT * (fabs(hessian(lanes, lane, i, i)) + damping * self.scales[i]):
+                return False
+            row[i] = total
         return True
 
     cdef void solve(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """Sets d, with more damping where it is needed, and what it is predicted to achieve."""
-        cdef Py_ssize_t i, j, n = lanes.n_dim
+        cdef Py_ssize_t i, j, n = lanes.n_dim, stride = lanes.capacity
         cdef double *damping = &state_row(self, lanes, DAMPING)[lane]
         cdef double *d = state_row(self, lanes, D) + lane
         cdef double total, predicted = 0.0
@@ -164,16 +166,15 @@ cdef class Damped(Pointer):
             total = -self.slopes[i]
             for j in range(i):
                 if self.is_free[j]:
-                    total -= self.L[i * n + j] * d[j * lanes.capacity]
-            d[i * lanes.capacity] = total / self.L[i * n + i] if self.is_free[i] else 0.0
+                    total -= self.L[i * n + j] * d[j * stride]
+            d[i * stride] = total if self.is_free[i] else 0.0
         for i in range(n - 1, -1, -1):
             if not self.is_free[i]:
                 continue
-            total = d[i * lanes.capacity]
+            total = d[i * stride] / self.L[i * n + i]
             for j in range(i + 1, n):
                 if self.is_free[j]:
-                    total -= self.L[j * n + i] * d[j * lanes.capacity]
-            total /= self.L[i * n + i]
-            d[i * lanes.capacity] = total
+                    total -= self.L[j * n + i] * d[j * stride]
+            d[i * stride] = total
             predicted += 0.5 * (self.slopes[i] - damping[0] * self.scales[i] * total) * total
         state_row(self, lanes, PREDICTED)[lane] = predicted

@@ -106,21 +106,30 @@ FASTGD_INLINE void fastgd_measure_pair(const fastgd_lanes *lanes, double *state,
     }
 }
 
-/* Stores d = -p where a curvature is known and -g elsewhere; and how far to go first. What does not lead down is replaced
-   by -g. */
+/* |g|, whose square may be beyond all numbers, of n numbers that are `stride` apart. */
+FASTGD_INLINE double fastgd_length(const double *g, ptrdiff_t n, ptrdiff_t stride) {
+    double largest = 0.0, total = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        largest = fastgd_larger(largest, fabs(g[i * stride]));
+    for (ptrdiff_t i = 0; i < n; i++)
+        total += (g[i * stride] / largest) * (g[i * stride] / largest);
+    return largest * sqrt(total);
+}
+
+/* Stores d = -p where a curvature is known and -g elsewhere; and how far to go first, along -g a length of 1. What does not
+   lead down is replaced by -g. */
 FASTGD_INLINE void fastgd_set_directions(const fastgd_lanes *lanes, double *state, const fastgd_strip *strip,
                                          const fastgd_pair *pair, ptrdiff_t o, const int w) {
     ptrdiff_t stride = lanes->capacity, n = lanes->n_dim;
     double *scale = state + FASTGD_QN_SCALE * stride + o, *fresh = state + FASTGD_QN_FRESH * stride + o;
     double *stretch = state + FASTGD_QN_STRETCH * stride + o, *d = state + FASTGD_QN_D * stride + o;
-    double slope[FASTGD_STRIP], dd[FASTGD_STRIP], gg[FASTGD_STRIP];
+    double slope[FASTGD_STRIP], dd[FASTGD_STRIP];
     int64_t down[FASTGD_STRIP];
     if (lanes->bounded)
         for (ptrdiff_t k = 0; k < n * w; k++)
             strip->p[k] = strip->free[k] != 0.0 ? strip->p[k] : 0.0;
     FASTGD_CALL_PASS(dot, slope, strip->p, strip->g, n);
     FASTGD_CALL_PASS(dot, dd, strip->p, strip->p, n);
-    FASTGD_CALL_PASS(dot, gg, strip->g, strip->g, n);
     for (int l = 0; l < w; l++) {
         int is_start = lanes->nit[o + l] + lanes->nit_of_all == 0;
         int64_t known = pair->used[l] | ((fresh[l] == 0.0) & !is_start);
@@ -130,7 +139,7 @@ FASTGD_INLINE void fastgd_set_directions(const fastgd_lanes *lanes, double *stat
         stretch[l] = pair->used[l] | is_start | (known & !down[l]) ? 1.0
             : fastgd_smaller(FASTGD_STRETCH * stretch[l], FASTGD_LONGEST_STRETCH);
         fresh[l] = down[l] ? 0.0 : 1.0;
-        scale[l] = stretch[l] * (down[l] ? 1.0 : fastgd_smaller(1.0, 1.0 / sqrt(gg[l])));
+        scale[l] = stretch[l] * (down[l] ? 1.0 : 1.0 / fastgd_length(strip->g + l, n, w));
     }
     for (ptrdiff_t i = 0; i < n; i++) {
         const double *p = strip->p + i * w, *g = strip->g + i * w;

@@ -5,7 +5,6 @@ projected: the coordinates that a bound holds are left out of H (D. P. Bertsekas
 20, 1982).
 """
 from cython cimport final
-from libc.math cimport sqrt
 
 from ..memory.lanes cimport in_strip
 from .direction cimport state_row
@@ -18,6 +17,7 @@ cdef extern from "directions/quasi_newton.h":
         FRESH "FASTGD_QN_FRESH"
         STRETCH "FASTGD_QN_STRETCH"
         D "FASTGD_QN_D"
+    double fastgd_length(const double *g, Py_ssize_t n, Py_ssize_t stride) noexcept nogil
     void fastgd_bfgs_turn(const Lanes *lanes, double *state, Strip *strip, const Py_ssize_t *begins,
                           Py_ssize_t n) noexcept nogil
     void fastgd_lbfgs_turn(const Lanes *lanes, double *state, Strip *strip, const Py_ssize_t *begins,
@@ -66,16 +66,19 @@ cdef class QuasiNewton(Pointer):
         return state_row(self, lanes, SQUARES)
 
     cdef bint restart(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-        cdef Py_ssize_t i
-        cdef double g, total = 0.0
+        cdef Py_ssize_t i, at
+        cdef double g
         if state_row(self, lanes, FRESH)[lane] != 0.0:
             return False
         self.forget(lanes, lane)
         for i in range(lanes.n_dim):
-            g = lanes.here.g[i * lanes.capacity + lane]
+            at = i * lanes.capacity + lane
+            g = lanes.here.g[at]
+            if lanes.bounded and lanes.here.x[at] == (lanes.lower[at] if g > 0.0 else lanes.upper[at]):
+                g = 0.0
             state_row(self, lanes, D + i)[lane] = -g
-            total += g * g
-        state_row(self, lanes, SCALE)[lane] = min(1.0, 1.0 / sqrt(total))
+        state_row(self, lanes, SCALE)[lane] = 1.0 / fastgd_length(state_row(self, lanes, D) + lane, lanes.n_dim,
+                                                                  lanes.capacity)
         state_row(self, lanes, STRETCH)[lane] = 1.0
         return True
 
