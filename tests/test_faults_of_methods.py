@@ -18,14 +18,19 @@ from .test_faults import KINDS, Kind, others, over, problem_at, slopes, starts, 
 
 #: Every method, with a rate at which its first steps are neither tiny nor too long.
 METHODS = {"gd, fixed": methods.GradientDescent(0.1)} | {
-    name: method if name == "gd" else dataclasses.replace(method, learning_rate=0.1)
+    name: method if method.fixed_rate is None else dataclasses.replace(method, learning_rate=0.1)
     for name, method in methods.BY_NAME.items()}
+#: Those that search for their steps, and those that take a learning rate; "gd" is among both.
+SEARCHES = [name for name, method in METHODS.items() if method.fixed_rate is None]
+WITH_RATES = [name for name, method in METHODS.items() if isinstance(method, methods.FirstOrder)]
 CLASSES = [methods.GradientDescent, methods.Adagrad, methods.RMSprop, methods.Adam, methods.AdamW, methods.NAdam]
 
 #: The same with rates that do for Rosenbrock's function.
 GENTLE = {name: dataclasses.replace(method, learning_rate=0.0005) if name in ("gd, fixed", "momentum", "nesterov")
           else method for name, method in METHODS.items()}
 every_method = pytest.mark.parametrize("name", METHODS)
+every_search = pytest.mark.parametrize("name", SEARCHES)
+every_method_with_rates = pytest.mark.parametrize("name", WITH_RATES)
 #: Each form with some way to get gradients; every combination with one method is tested elsewhere.
 SOME = [kind for kind in KINDS if f"{kind.name}, {kind.jac}" in (
     "f(x), differences", "f(*x), function", "f(float), differences", "f(float), pair", "columns, differences",
@@ -124,7 +129,7 @@ def test_parameters_that_do_not_go_together():
             minimize(valley, [1.0], method=name, learning_rate="auto")
 
 
-@every_method
+@every_method_with_rates
 @pytest.mark.parametrize("rate", ["auto", "Auto", "", "0.1"])
 def test_rate_by_name(name, rate):
     """The only rate with a name is "auto", of gradient descent alone."""
@@ -140,7 +145,7 @@ def test_rate_by_name(name, rate):
         minimize(valley, [[1.0], [2.0]], method=method, learning_rate=[rate, rate])
 
 
-@every_method
+@every_method_with_rates
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, -1.0, 0.0])
 def test_rates_of_a_batch_out_of_range(name, bad):
     """Rates of problems are checked one by one."""
@@ -150,7 +155,7 @@ def test_rates_of_a_batch_out_of_range(name, bad):
         minimize(valley, np.ones((2, 2, 2)), method=METHODS[name], learning_rate=[[0.1, 0.1], [bad, 0.1]])
 
 
-@every_method
+@every_method_with_rates
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1), (3, 2), (0,), (1, 3, 1)], ids=str)
 def test_rates_of_another_batch(name, shape):
     """Rates that are not the batch's are refused with both shapes; so is more than one for a single problem."""
@@ -160,7 +165,7 @@ def test_rates_of_another_batch(name, shape):
         minimize(valley, np.ones(2), method=METHODS[name], learning_rate=np.full(shape, 0.1))
 
 
-@every_method
+@every_method_with_rates
 @pytest.mark.parametrize(("rate", "error"), [
     (np.nan, ValueError), (np.inf, ValueError), (-1e-9, ValueError), ("0.1", TypeError), (None, TypeError),
     (np.ones(2), TypeError)], ids=str)
@@ -170,7 +175,7 @@ def test_schedule_that_gives_no_rate(name, rate, error):
         minimize(valley, [1.0, 2.0], method=METHODS[name], learning_rate=lambda k: rate if k == 3 else 0.1)
 
 
-@every_method
+@every_method_with_rates
 def test_exception_of_a_schedule(name):
     """It is the user's own and comes back as it is."""
     error = LookupError("no such rate")
@@ -195,19 +200,21 @@ def test_misspelled_method(name):
             minimize(valley, [1.0], method=wrong)
 
 
-@pytest.mark.parametrize("name", methods.BY_NAME)
+@every_method_with_rates
 def test_class_of_a_schedule_as_rate(name):
     """It could be called as any function of the iteration, and would make a schedule of it."""
-    for make in (lambda: minimize(valley, [1.0], method=name, learning_rate=schedules.Constant),
+    for make in (lambda: minimize(valley, [1.0], method=METHODS[name], learning_rate=schedules.Constant),
                  lambda: dataclasses.replace(METHODS[name], learning_rate=schedules.Constant)):
         with pytest.raises(TypeError, match="must be a number, a schedule or a function, got the class Constant"):
             make()
 
 
-def test_noise_with_the_search():
+@every_search
+def test_noise_with_the_search(name):
     """A line search follows the gradient itself."""
-    with pytest.raises(ValueError, match="auto"):
-        minimize(valley, [1.0], noise=GaussianNoise())
+    cls = type(METHODS[name]).__name__
+    with pytest.raises(ValueError, match=f"noise does not go with {cls} as it searches.* such as learning_rate=0.01"):
+        minimize(valley, [1.0], method=METHODS[name], noise=GaussianNoise())
     with pytest.raises(TypeError, match="noise"):
         minimize(valley, [1.0], method="adam", noise=0.1)
     with pytest.raises(ValueError, match="rng"):
@@ -263,8 +270,9 @@ def test_bounds_are_never_left(name, box, rate, vectorized, with_gradient, noise
     seen = []
     fun = spied(lambda x: (x[0] - 1) * (x[0] - 1) + x[1] * x[2] * x[2], seen)
     jac = spied(lambda x: np.array([2 * x[0] - 2, x[2] * x[2], 2 * x[1] * x[2]]), seen) if with_gradient else None
-    method = METHODS[name] if rate is None else dataclasses.replace(METHODS[name], learning_rate=rate)
-    noisy = noise and method.learning_rate != "auto"
+    has_rate = rate is not None and name in WITH_RATES
+    method = dataclasses.replace(METHODS[name], learning_rate=rate) if has_rate else METHODS[name]
+    noisy = noise and method.fixed_rate is not None
     with np.errstate(over="ignore"):
         result = minimize(fun, [x, x], method=method, bounds=(lower, upper), vectorized=vectorized, jac=jac, maxiter=6,
                           noise=GaussianNoise(100.0) if noisy else None, rng=1 if noisy else None)
@@ -301,7 +309,7 @@ def test_values_that_are_not_finite(kind, name, value, where):
         healthy = solve(kind, name, x0, **options)
         result = solve(kind, name, x0, spoil=spoil, **options)
         assert np.abs(result.x[2] - x0[2]).max() <= 1e-3
-        if name != "gd" or where != "first step":
+        if name not in SEARCHES or where != "first step":
             assert result.status[2] == Status.NONFINITE
             assert result.nit[2] == 0
             assert np.array_equal(result.x[2], x0[2])
@@ -325,9 +333,10 @@ def test_no_value_at_all(kind, name, value):
     assert np.array_equal(result.x, kind.start())
 
 
+@every_search
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @every_kind
-def test_search_turns_back_from_values_that_are_not_finite(kind, value):
+def test_search_turns_back_from_values_that_are_not_finite(kind, value, name):
     """The search takes what is not finite for a wall: the first steps overshoot it, the minimum before it is found."""
     seen = []
 
@@ -337,7 +346,7 @@ def test_search_turns_back_from_values_that_are_not_finite(kind, value):
         return np.where(beyond, value, y)
 
     x0 = 0.4 if kind.scalar else np.array([0.4, 0.3])
-    result = solve(kind, "gd", x0, spoil=spoil)
+    result = solve(kind, name, x0, spoil=spoil)
     assert any(seen)
     assert result.status == Status.GTOL
     assert np.abs(result.x).max() < 1e-6
@@ -391,7 +400,7 @@ def test_divergence(kind, name, rate):
     for bounds in (None, (-1e200, 1e200)):
         for maxiter in (3, 300):
             result = solve(kind, name, kind.start(), fourth_power, its_slope, maxiter=maxiter, bounds=bounds,
-                           method=without_decay(METHODS[name]), learning_rate=rate)
+                           method=without_decay(METHODS[name]), learning_rate=rate if name in WITH_RATES else None)
             assert result.status in (Status.NONFINITE, Status.MAXITER, Status.UNBOUNDED)
             assert np.isfinite(result.x).all()
 
@@ -450,10 +459,10 @@ def test_step_that_vanishes(kind, name):
 @every_method
 def test_step_that_vanishes_on_the_way(name):
     """Far out even a step that did well at the start changes nothing: no success, and the last good point."""
-    method = METHODS[name] if name == "gd" else dataclasses.replace(METHODS[name], learning_rate=1e16)
+    method = METHODS[name] if name in SEARCHES else dataclasses.replace(METHODS[name], learning_rate=1e16)
     result = minimize(lambda x: -x[0], [0.0], method=method, jac=Difference(1e-3), maxiter=100)
     # the search sees before that differences of f are rounded away
-    assert result.status == (Status.STALLED if name == "gd" else Status.STEP_UNDERFLOW)
+    assert result.status == (Status.STALLED if name in SEARCHES else Status.STEP_UNDERFLOW)
     assert np.isfinite(result.fun)
 
 
@@ -598,7 +607,7 @@ def test_limit_on_evaluations(name, jac, bounds, vectorized):
             assert result.status == Status.MAXFEV or result.nit == 60 or maxfev == 111
             if result.status == Status.MAXFEV:
                 # a gradient and a value, and with bounds at a fixed rate perhaps one more for a pair at a bound
-                assert maxfev - result.nfev < 5 + (bounds is not None and name != "gd")
+                assert maxfev - result.nfev < 5 + (bounds is not None and name not in SEARCHES)
         elif result.status == Status.MAXFEV:
             assert result.nfev == maxfev
 

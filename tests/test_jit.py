@@ -501,7 +501,7 @@ def test_objectives_have_hessians_on_request(monkeypatch):
     points = Points(np.ones((1, 5)), (5,))
 
     def make(fun, **options):
-        jit(fun).objective(points, (), None, (), False, False, (None, None), **options)
+        jit(fun).objective(points, (), None, (), False, (None, None), **options)
         return kept.pop()
 
     assert make(rosenbrock) == 0

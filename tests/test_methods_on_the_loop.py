@@ -433,7 +433,7 @@ def test_number_of_dimensions(name, n_dim, vectorized):
 
     result = minimize(fun, np.full(n_dim, 0.5), jac=lambda x: 2 * x + 4 * x * x * x, method=METHODS[name], maxiter=5,
                       vectorized=vectorized)
-    assert (result.x == result.x[0]).all()
+    assert np.ptp(result.x) <= (1e-11 * abs(result.x[0]) if name == "bfgs" else 0.0)  # its sums have different orders
     assert result.fun < fun(np.full(n_dim, 0.5))
     if name not in SEARCHES:  # a search adds up over coordinates, with rounding
         single = minimize(fun, [0.5], jac=lambda x: 2 * x + 4 * x * x * x, method=METHODS[name], maxiter=5)

@@ -231,7 +231,7 @@ def test_empty_batch_can_be_sliced():
 
 
 def test_long_arrays_stand_below_each_other():
-    result = minimize(lambda x: ((x - np.pi) ** 2).sum(), np.zeros(31))
+    result = minimize(lambda x: ((x - np.pi) ** 2).sum(), np.zeros(31), method="gd")
     lines = repr(result).split("\n")
     jac = next(number for number, line in enumerate(lines) if line.startswith("    jac: "))
     assert lines[jac + 1].startswith(" " * 9 + " -")

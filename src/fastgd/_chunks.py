@@ -71,7 +71,7 @@ class Job:
             self.report(self.checkpoint.done)
 
     def begin(self):
-        """Nothing but the user's function can fail from here on, and answers are written."""
+        """Arguments are valid: from here on answers are written."""
         waiting = [slice(*chunk) for chunk in self.ranges] if self.n_done else [slice(None)]
         self.plan.points.move_to(self.answers["x"], waiting)
 

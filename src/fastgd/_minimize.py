@@ -50,11 +50,12 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         problems of one variable are (B, 1).
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
-    method : str or an instance of a class in `fastgd.methods`, default "gd"
-        How to descend: "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "amsgrad", "adamw", "nadam". "gd"
-        is `methods.GradientDescent`, whose steps adapt to the function and need no tuning.
+    method : str or an instance of a class in `fastgd.methods`, optional
+        How to descend: "bfgs", "lbfgs", "newton", "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "amsgrad",
+        "adamw", "nadam". By default `methods.BFGS` up to 40 dimensions and `methods.LBFGS` for more, which need the
+        fewest evaluations and no tuning; with a `learning_rate`, "gd".
     learning_rate : float, schedule, callable, "auto" or array_like of the batch's shape, optional
-        Overrides that of the method. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
+        Overrides that of the method, which must have one: "bfgs", "lbfgs" and "newton" search for their steps. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
         is called once for each k of the run, some ahead of need, but none beyond `maxiter`; an array has a rate for
         every problem.
     jac : None, "3-point", Difference, callable, True or "exact"
@@ -96,7 +97,7 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         the run ended, perhaps at another point.
     noise : noise.GaussianNoise, optional
         Random numbers added to the gradients that the method uses; not to those of the tests for convergence, nor to
-        ``result.jac``. For methods whose learning rate is not "auto".
+        ``result.jac``. For methods with a learning rate that is not "auto".
     rng : None, int, or a SeedSequence, Generator or BitGenerator of numpy.random, optional
         The seed of the noise. By default it is another one in every call.
     workers : int, concurrent.futures.Executor or map-like callable, default 1

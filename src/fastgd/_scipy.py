@@ -9,12 +9,12 @@ from ._minimize import minimize
 from ._observer import takes_intermediate_result
 
 
-def scipy_method(name="gd", /, **options):
+def scipy_method(name=None, /, **options):
     """A method for `scipy.optimize.minimize`, and for what calls it: basinhopping, dual_annealing and others.
 
     Parameters
     ----------
-    name : str or an instance of a class in `fastgd.methods`, default "gd"
+    name : str or an instance of a class in `fastgd.methods`, optional
         The method, as in `fastgd.minimize`. Positional only.
     **options
         Arguments of `fastgd.minimize` but `fun`, `x0`, `args` and `method`, in the forms that it takes. What is given

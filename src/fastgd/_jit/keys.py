@@ -1,4 +1,4 @@
-"""What tells the calls apart for which a function is compiled anew."""
+"""Cache keys: when a jitted function must be compiled again."""
 
 import io
 import math
