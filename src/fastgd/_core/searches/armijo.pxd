@@ -20,6 +20,7 @@ cdef extern from "searches/armijo.h":
 cdef class Armijo(Search):
     cdef Pointer pointer      # the direction
     cdef bint monotone
+    cdef double most_trials
     cdef bint any_rejected    # of the trials that were received last
     cdef Slab slab
     cdef Py_ssize_t *marks    # (capacity,) lanes that were rejected, or that begin a search,

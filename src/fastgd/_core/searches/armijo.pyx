@@ -26,6 +26,9 @@ cdef extern from "searches/armijo.h":
 
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
+# Directions that have learned the curvature are right for steps near 1: if many trials fail they are not, and others along
+# the negative gradient are what is left.
+cdef double MOST_TRIALS_IF_MONOTONE = 20.0
 
 
 cdef class Armijo(Search):
@@ -39,6 +42,7 @@ cdef class Armijo(Search):
         self.pointer = direction
         self.needs_values = True
         self.monotone = monotone
+        self.most_trials = MOST_TRIALS_IF_MONOTONE if monotone else MOST_TRIALS
         self.slab = Slab()
 
     cdef Py_ssize_t state_rows(self) noexcept nogil:
@@ -94,7 +98,7 @@ cdef class Armijo(Search):
         cdef bint below_rounding = finite and fabs(fall) < EPSILON * fabs(lanes.here.f[lane])
         search_row(self, lanes, TRIALS)[lane] += 1.0
         search_row(self, lanes, FRACTION)[lane] *= min(max(best, 0.1), 0.5)
-        if below_rounding or search_row(self, lanes, TRIALS)[lane] > MOST_TRIALS:
+        if below_rounding or search_row(self, lanes, TRIALS)[lane] > self.most_trials:
             if self.pointer.restart(lanes, lane):
                 self.begin_anew(lanes, lane)
             else:

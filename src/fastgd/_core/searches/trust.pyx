@@ -8,8 +8,6 @@ from ..objectives.objective cimport VALUE
 from ..stopping cimport NONFINITE, RUNNING, STALLED
 from .armijo cimport EPSILON, PROMISED, TRIALS, search_row
 
-cdef double MOST_TRIALS = 60.0
-
 
 @final
 cdef class Trust(Armijo):
@@ -22,7 +20,7 @@ cdef class Trust(Armijo):
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double fall = fabs(search_row(self, lanes, PROMISED)[lane])
         search_row(self, lanes, TRIALS)[lane] += 1.0
-        if (finite and fall < EPSILON * fabs(lanes.here.f[lane]) or search_row(self, lanes, TRIALS)[lane] > MOST_TRIALS
+        if (finite and fall < EPSILON * fabs(lanes.here.f[lane]) or search_row(self, lanes, TRIALS)[lane] > self.most_trials
                 or not self.damped.damp(lanes, lane)):
             finish(lanes, lane, STALLED if finite else NONFINITE)
         ask(lanes, lane, VALUE)
