@@ -40,8 +40,8 @@ else:
     FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 extensions = [
-    Extension(f"fastgd._core.{name}", ["src/fastgd/_core/{}.pyx".format(name.replace(".", "/"))], include_dirs=["src/fastgd/_core"],
-              extra_compile_args=FLAGS)
+    Extension(f"fastgd._core.{name}", ["src/fastgd/_core/{}.pyx".format(name.replace(".", "/"))],
+              include_dirs=["src/fastgd/_core"], extra_compile_args=FLAGS)
     for name in MODULES
 ]
 # In a folder of its own, or what an ordinary build has left there would be taken for up to date.

@@ -195,7 +195,7 @@ def test_misspelled_method(name):
         for solver in (minimize, maximize):
             with pytest.raises(ValueError, match=f"method must be one of .*got '{word}'; did you mean '{name}'"):
                 solver(valley, [1.0], method=word)
-    for wrong in (type(methods.BY_NAME[name]), None, 3, [name], lambda: None):
+    for wrong in (type(methods.BY_NAME[name]), 3, [name], lambda: None):
         with pytest.raises(TypeError, match="method must be a name or an instance"):
             minimize(valley, [1.0], method=wrong)
 
@@ -213,7 +213,7 @@ def test_class_of_a_schedule_as_rate(name):
 def test_noise_with_the_search(name):
     """A line search follows the gradient itself."""
     cls = type(METHODS[name]).__name__
-    with pytest.raises(ValueError, match=f"noise does not go with {cls} as it searches.* such as learning_rate=0.01"):
+    with pytest.raises(ValueError, match=f"noise does not go with {cls} as given, which searches.* learning_rate=0.01"):
         minimize(valley, [1.0], method=METHODS[name], noise=GaussianNoise())
     with pytest.raises(TypeError, match="noise"):
         minimize(valley, [1.0], method="adam", noise=0.1)
@@ -273,7 +273,7 @@ def test_bounds_are_never_left(name, box, rate, vectorized, with_gradient, noise
     has_rate = rate is not None and name in WITH_RATES
     method = dataclasses.replace(METHODS[name], learning_rate=rate) if has_rate else METHODS[name]
     noisy = noise and method.fixed_rate is not None
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # of that function, at infinity * 0
         result = minimize(fun, [x, x], method=method, bounds=(lower, upper), vectorized=vectorized, jac=jac, maxiter=6,
                           noise=GaussianNoise(100.0) if noisy else None, rng=1 if noisy else None)
     for points in (np.array(seen), result.x):
@@ -286,7 +286,7 @@ def test_bounds_are_never_left(name, box, rate, vectorized, with_gradient, noise
 WHERE = {
     "start": lambda x: True,
     "stencil": lambda x: x[0] > 10 * problem_at(x) + 1,
-    "first step": lambda x: away_from_start(x, 1e-3),
+    "first step": lambda x: away_from_start(x, 4e-3),  # that is beyond the stencils, of Hessians, too
 }
 
 
@@ -308,7 +308,7 @@ def test_values_that_are_not_finite(kind, name, value, where):
         options = {"maxiter": 25, **options}
         healthy = solve(kind, name, x0, **options)
         result = solve(kind, name, x0, spoil=spoil, **options)
-        assert np.abs(result.x[2] - x0[2]).max() <= 1e-3
+        assert np.abs(result.x[2] - x0[2]).max() <= 4e-3
         if name not in SEARCHES or where != "first step":
             assert result.status[2] == Status.NONFINITE
             assert result.nit[2] == 0
@@ -333,7 +333,7 @@ def test_no_value_at_all(kind, name, value):
     assert np.array_equal(result.x, kind.start())
 
 
-@every_search
+@pytest.mark.parametrize("name", [name for name in SEARCHES if name != "newton"])  # whose first step does not overshoot
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @every_kind
 def test_search_turns_back_from_values_that_are_not_finite(kind, value, name):
@@ -460,9 +460,10 @@ def test_step_that_vanishes(kind, name):
 def test_step_that_vanishes_on_the_way(name):
     """Far out even a step that did well at the start changes nothing: no success, and the last good point."""
     method = METHODS[name] if name in SEARCHES else dataclasses.replace(METHODS[name], learning_rate=1e16)
-    result = minimize(lambda x: -x[0], [0.0], method=method, jac=Difference(1e-3), maxiter=100)
-    # the search sees before that differences of f are rounded away
-    assert result.status == (Status.STALLED if name in SEARCHES else Status.STEP_UNDERFLOW)
+    fun = (lambda x: 1.0 - x[0] * x[0]) if name == "newton" else lambda x: -x[0]  # along a line it goes too slowly
+    result = minimize(fun, [1.0 if name == "newton" else 0.0], method=method, jac=Difference(1e-3), maxiter=100)
+    # the search of gd sees before that differences of f are rounded away
+    assert result.status == (Status.STALLED if name == "gd" else Status.STEP_UNDERFLOW)
     assert np.isfinite(result.fun)
 
 
@@ -501,7 +502,7 @@ def test_objective_that_raises_after_a_step(kind, name, n_problems):
     """At an iterate or at a trial of a search: the same object, with problem and iteration; or the last iterate on
     record and the bits of the others unchanged."""
     def faulty(x):
-        return np.isin(problem_at(x), (2, 3)) & away_from_start(x, 1e-3)
+        return np.isin(problem_at(x), (2, 3)) & away_from_start(x, 4e-3)
 
     x0, error = starts(n_problems), LookupError("out of tune")
     with pytest.raises(LookupError) as caught:
@@ -607,9 +608,10 @@ def test_limit_on_evaluations(name, jac, bounds, vectorized):
             assert result.status == Status.MAXFEV or result.nit == 60 or maxfev == 111
             if result.status == Status.MAXFEV:
                 # a gradient and a value, and with bounds at a fixed rate perhaps one more for a pair at a bound
-                assert maxfev - result.nfev < 5 + (bounds is not None and name not in SEARCHES)
+                next_step = 5 + (bounds is not None and name not in SEARCHES) + (6 if name == "newton" else 0)
+                assert maxfev - result.nfev < next_step
         elif result.status == Status.MAXFEV:
-            assert result.nfev == maxfev
+            assert maxfev - result.nfev < (3 if name == "newton" and jac is True else 1)  # two pairs give a Hessian
 
 
 @every_method

@@ -1,6 +1,7 @@
 """Newton's method: Hessians against closed forms, and what it promises."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_digits_double():
     path = minimize(fun, [-1.2, 1.0], method="newton", jac="exact", gtol=1e-9, trace=1).trace.x
     errors = np.linalg.norm(path - 1.0, axis=1)[-4:]
     assert errors[-1] < 1e-8
-    for error, following in zip(errors[:-1], errors[1:], strict=True):
+    for error, following in pairwise(errors):
         assert following < 100.0 * error**2 + 1e-12
 
 
@@ -198,6 +199,6 @@ def test_nan_in_one_hessian():
 
 
 def test_most_dimensions():
-    with pytest.raises(ValueError, match=r"at most 50 dimensions, x0 has 51: use method='bfgs' or 'lbfgs'"):
+    with pytest.raises(ValueError, match=r"Newton takes at most 50 dimensions, x0 has 51: use method='bfgs' or 'lbfgs'"):
         minimize(valley, np.ones(51), method="newton")
     assert minimize(valley, np.ones(50), method=methods.Newton()).success

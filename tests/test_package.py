@@ -351,8 +351,8 @@ def test_objective_without_evaluate_says_so():
 
 @pytest.fixture
 def own_copy(tmp_path):
-    """Copies the package, where methods may be added to it; returns a function that compiles modules of its core, and one
-    that runs a program."""
+    """A copy of the package, to which methods may be added: its core, a function that compiles a module of that, and
+    one that runs a program."""
     shutil.copytree(files(fastgd), tmp_path / "fastgd")
     core = tmp_path / "fastgd" / "_core"
     shutil.copytree(ROOT / "src" / "fastgd" / "_core", core, dirs_exist_ok=True,

@@ -126,7 +126,7 @@ def test_exact_searches_end_after_as_many_steps_as_there_are_variables(n):
 def test_quadratic(n, condition):
     """A few times as many iterations as variables, where the gradient alone takes many times the root of the
     condition."""
-    fun, slope, A, center = quadratic(n, condition)
+    fun, slope, _, center = quadratic(n, condition)
     result = minimize(fun, center + 1.0, jac=slope, method="bfgs", gtol=1e-5)
     assert result.success
     assert result.nit <= 6 * n + 25

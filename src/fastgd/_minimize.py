@@ -51,13 +51,13 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
     args : tuple, optional
         Further arguments of `fun` and `jac`, the same for all problems.
     method : str or an instance of a class in `fastgd.methods`, optional
-        How to descend: "bfgs", "lbfgs", "newton", "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "amsgrad",
-        "adamw", "nadam". By default `methods.BFGS` up to 40 dimensions and `methods.LBFGS` for more, which need the
-        fewest evaluations and no tuning; with a `learning_rate`, "gd".
+        How to descend: "bfgs", "lbfgs", "newton", "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam",
+        "amsgrad", "adamw", "nadam". By default `methods.BFGS` up to 40 dimensions and `methods.LBFGS` for more, which
+        need the fewest evaluations and no tuning; with a `learning_rate`, "gd".
     learning_rate : float, schedule, callable, "auto" or array_like of the batch's shape, optional
-        Overrides that of the method, which must have one: "bfgs", "lbfgs" and "newton" search for their steps. A function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`,
-        is called once for each k of the run, some ahead of need, but none beyond `maxiter`; an array has a rate for
-        every problem.
+        Overrides that of the method, which must have one: "bfgs", "lbfgs" and "newton" search for their steps. A
+        function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`, is called once for each k of the
+        run, some ahead of need, but none beyond `maxiter`; an array has a rate for every problem.
     jac : None, "3-point", Difference, callable, True or "exact"
         How to get the gradient. By default by central differences; a `Difference` sets their step. A function
         ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. If `fun` is
@@ -265,7 +265,9 @@ def _as_method(method, learning_rate, points):
     elif not isinstance(method, Method):
         got = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
         raise TypeError(f"method must be a name or an instance of a class in fastgd.methods, got {got}")
-    method.check_dimensions(points.n_dim)
+    if points.n_dim > method.most_dimensions:
+        raise ValueError(f"{type(method).__name__} takes at most {method.most_dimensions} dimensions, x0 has "
+                         f"{points.n_dim}: use method='bfgs' or 'lbfgs'")
     rate = method.fixed_rate
     if learning_rate is not None:
         if not isinstance(method, FirstOrder):
@@ -289,8 +291,8 @@ def _as_core_noise(noise, rng, method):
     if not isinstance(noise, GaussianNoise):
         raise TypeError(f"noise must be None or a fastgd.noise.GaussianNoise, got {type(noise).__name__}")
     if method.fixed_rate is None:
-        raise ValueError(f"noise does not go with {type(method).__name__} as it searches for its steps by values: use a "
-                         "method with a learning rate, such as learning_rate=0.01")
+        raise ValueError(f"noise does not go with {type(method).__name__} as given, which searches for its steps by "
+                         "values: give a method with a learning rate, or learning_rate=0.01")
     return noise.scale, noise.decay, as_key(rng)
 
 

@@ -61,7 +61,8 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
     """The core's objective, the stencil for gradients that it does not supply, and the C functions it calls."""
     own_jac, stencil = split_jac(jac)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
-        return as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, record_errors), stencil, ()
+        objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, record_errors)
+        return objective, stencil, ()
     fun = resolved(fun)
     if is_jitted(fun):
         refuse_options("jitted function (fastgd.jit has these options)", {

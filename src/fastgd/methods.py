@@ -1,5 +1,6 @@
 """Methods: how to get from one point to the next. Pass one, or its name, as ``method=`` to `fastgd.minimize`."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -40,8 +41,10 @@ class Method(ABC):
         """Whether it asks for second derivatives."""
         return False
 
-    def check_dimensions(self, n_dim):
-        """Raises a ValueError where there are more than it takes."""
+    @property
+    def most_dimensions(self):
+        """How many variables it takes."""
+        return math.inf
 
     def _check(self, **checks):
         """Stores every parameter as its check returns it."""
@@ -427,9 +430,9 @@ class BFGS(Method):
     """BFGS: a quasi-Newton method that learns the inverse Hessian H from the changes of the gradient.
 
     Each step goes along ``-H @ gradient`` as far as the function falls enough (Armijo's rule). H is updated by the
-    formula of Broyden, Fletcher, Goldfarb and Shanno [1]_, and scaled upwards before, where the last step has shown less
-    curvature than it has [2]_; steps that show no curvature leave it as it is. Inside bounds, coordinates that a bound
-    holds are left out [3]_. It has no learning rate.
+    formula of Broyden, Fletcher, Goldfarb and Shanno [1]_, and scaled upwards before, where the last step has shown
+    less curvature than it has [2]_; steps that show no curvature leave it as it is. Inside bounds, coordinates that a
+    bound holds are left out [3]_. It has no learning rate.
 
     Raises
     ------
@@ -447,8 +450,8 @@ class BFGS(Method):
     .. [1] J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd edition, Springer, 2006, chapter 6.
     .. [2] S. S. Oren, D. G. Luenberger, "Self-scaling variable metric (SSVM) algorithms", Management Science 20, 1974,
        pp. 845-862.
-    .. [3] D. P. Bertsekas, "Projected Newton methods for optimization problems with simple constraints", SIAM Journal on
-       Control and Optimization 20, 1982, pp. 221-246.
+    .. [3] D. P. Bertsekas, "Projected Newton methods for optimization problems with simple constraints", SIAM Journal
+       on Control and Optimization 20, 1982, pp. 221-246.
 
     Examples
     --------
@@ -508,8 +511,8 @@ class Newton(Method):
     """Newton's method: the quadratic function with the gradient and the Hessian at x is minimized in each step.
 
     The Hessian is exact for functions made by `jit` that can be traced; otherwise it comes from differences: of
-    gradients, if `jac` is a function, or of values. Where it is not positive definite, or the function does not fall as it
-    predicts, a part of its diagonal is added to it until it is and does (damping) [1]_. It has no learning rate.
+    gradients, if `jac` is a function, or of values. Where it is not positive definite, or the function does not fall as
+    it predicts, a part of its diagonal is added to it until it is and does (damping) [1]_. It has no learning rate.
 
     Raises
     ------
@@ -535,13 +538,9 @@ class Newton(Method):
     (array([ 3., -3.]), 1)
     """
 
-    #: More dimensions are refused: the time of a step grows with their cube, and its evaluations with their square.
-    MOST_DIMENSIONS = 50
-
-    def check_dimensions(self, n_dim):
-        if n_dim > self.MOST_DIMENSIONS:
-            raise ValueError(f"Newton's method takes at most {self.MOST_DIMENSIONS} dimensions, x0 has {n_dim}: use "
-                             "method='bfgs' or 'lbfgs'")
+    @property
+    def most_dimensions(self):
+        return 50  # the time of a step grows with their cube, and its evaluations with their square
 
     @property
     def uses_hessians(self):
@@ -551,8 +550,8 @@ class Newton(Method):
         return Trust(Damped())
 
 
-# Dimensions up to which BFGS needs fewer evaluations than L-BFGS and hardly more time; beyond, its memory of n_dim**2 and
-# the time to update it count (`python -m bench.solution` prints both).
+# Dimensions up to which BFGS needs fewer evaluations than L-BFGS and hardly more time; beyond, its memory of n_dim**2
+# and the time to update it count (`python -m bench.solution` prints both).
 MOST_DIMENSIONS_OF_BFGS = 40
 
 

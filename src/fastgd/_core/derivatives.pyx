@@ -45,7 +45,8 @@ def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shap
             except Exception as error:
                 lane = evaluator.blocks.culprit()
                 if lane >= 0:
-                    annotate(error, f"fastgd: raised for problem {index_of(lanes.problem[lane], shape[:len(shape) - 1])}")
+                    where = index_of(lanes.problem[lane], shape[:len(shape) - 1])
+                    annotate(error, f"fastgd: raised for problem {where}")
                 raise
             for lane in range(lanes.live):
                 if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:

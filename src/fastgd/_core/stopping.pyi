@@ -1,4 +1,5 @@
 from enum import IntEnum
+from typing import Any
 
 class Status(IntEnum):
     GTOL = 0
@@ -18,5 +19,5 @@ class Status(IntEnum):
     @property
     def message(self) -> str: ...
 
-MESSAGES: dict[Status, str]
+Code: Any
 __pyx_capi__: dict[str, object]

@@ -29,8 +29,8 @@ class Status(IntEnum):
     FTARGET = Code.FTARGET, "The function value reached ftarget."
     STALLED = Code.STALLED, "No further improvement of the function was possible."
     MAXITER = Code.MAXITER, "The maximum number of iterations was reached."
-    NONFINITE = (Code.NONFINITE, "The function, its gradient or the next point was not finite; x is the last good point, "
-                 "or x0.")
+    NONFINITE = (Code.NONFINITE, "The function, its gradient or the next point was not finite; x is the last good "
+                 "point, or x0.")
     CALLBACK = Code.CALLBACK, "The callback raised StopIteration."
     MAXFEV = Code.MAXFEV, "The next iteration might need more function evaluations than maxfev allows."
     MAXTIME = Code.MAXTIME, "The time limit was reached."
@@ -94,7 +94,8 @@ cdef Py_ssize_t decide(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
 cdef inline bint may_end(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
     """The common case of `decide`, for lanes that have no tolerance but gtol; and whether to look at one that is not at
     an iterate, whose norm may be of any other round."""
-    return (lanes.norm[lane] <= limit(lanes, GTOL_LIMIT)[lane] or nit_of(lanes, lane) >= count_limit(lanes, MAXITER_LIMIT)[lane]
+    return (lanes.norm[lane] <= limit(lanes, GTOL_LIMIT)[lane]
+            or nit_of(lanes, lane) >= count_limit(lanes, MAXITER_LIMIT)[lane]
             or nfev_of(lanes, lane) + lanes.cost > count_limit(lanes, MAXFEV_LIMIT)[lane])
 
 

@@ -1,9 +1,10 @@
 """Newton's direction, damped: (H + damping D) d = -g.
 
 D. W. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", Journal of the Society for
-Industrial and Applied Mathematics 11, 1963; for Hessians that are not positive definite S. M. Goldfeld, R. E. Quandt, H. F.
-Trotter, "Maximization by quadratic hill-climbing", Econometrica 34, 1966. D is the diagonal of |H|, so that the path does
-not depend on the units of x (J. J. More, "The Levenberg-Marquardt algorithm", Lecture Notes in Mathematics 630, 1978).
+Industrial and Applied Mathematics 11, 1963; for Hessians that are not positive definite S. M. Goldfeld, R. E. Quandt,
+H. F. Trotter, "Maximization by quadratic hill-climbing", Econometrica 34, 1966. D is the diagonal of |H|, so that the
+path does not depend on the units of x (J. J. More, "The Levenberg-Marquardt algorithm", Lecture Notes in Mathematics
+630, 1978).
 """
 from cython cimport final
 from libc.math cimport fabs
@@ -128,8 +129,8 @@ cdef class Damped(Pointer):
             self.scales[i] = max(self.scales[i], LEAST_SCALE * largest) if largest > 0.0 else steepest
 
     cdef bint factorize(self, const Lanes *lanes, Py_ssize_t lane, double damping) noexcept nogil:
-        """L P L' = H + damping D in the free coordinates, with 1 on the diagonal of L and the pivots P in its place; false
-        if that is not positive definite. Without roots, which would make the bits depend on the unit of f."""
+        """L P L' = H + damping D in the free coordinates, with 1 on the diagonal of L and the pivots P in its place;
+        false if that is not positive definite. Without roots, which would make the bits depend on the unit of f."""
         cdef Py_ssize_t i, j, k, n = lanes.n_dim
         cdef double total
         cdef double *row

@@ -1,8 +1,8 @@
 """Quasi-Newton directions: -H g, where H comes from the changes of x and g in the steps so far.
 
-J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd edition, Springer, 2006, chapters 6 and 7. Inside bounds they are
-projected: the coordinates that a bound holds are left out of H (D. P. Bertsekas, SIAM Journal on Control and Optimization
-20, 1982).
+J. Nocedal, S. J. Wright, "Numerical Optimization", 2nd edition, Springer, 2006, chapters 6 and 7. Inside bounds they
+are projected: the coordinates that a bound holds are left out of H (D. P. Bertsekas, SIAM Journal on Control and
+Optimization 20, 1982).
 """
 from cython cimport final
 

@@ -194,7 +194,7 @@ cdef class Differences:
         return 0
 
     cdef int take_own_differences(self, double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
-        """`evaluate_stencil` for an objective that takes the differences itself, in self.blocks made of the lanes' own rows.
+        """`evaluate_stencil` for an objective that takes the differences itself, in blocks made of the lanes' own rows.
 
         Where they are of no use, because a pair is one-sided or the difference is not finite, values are taken again.
         """
@@ -208,7 +208,7 @@ cdef class Differences:
         self.stencil.set_steps(x, lane_of, n)
         if not self.blocks.open_in_place(x, lane_of, n):
             with gil:
-                raise ValueError("self.blocks for differences have the next multiple of 8 points, in the lanes' own memory")
+                raise ValueError("blocks for differences have the next multiple of 8 points, in the lanes' own memory")
         for i in range(lanes.n_dim):
             repeat_first(h + i * lanes.capacity, n, self.blocks.block.n_points)
         out = self.blocks.block.out.g
@@ -275,7 +275,8 @@ cdef class Differences:
         for j in range(n):
             lane = self.some_lanes[j]
             if lanes.bounded:
-                slope = self.slope_inside_bounds(at + self.columns[j], lane, self.blocks.values_before[j], self.blocks.values[j])
+                slope = self.slope_inside_bounds(at + self.columns[j], lane, self.blocks.values_before[j],
+                                                 self.blocks.values[j])
             else:
                 slope = (self.blocks.values_before[j] - self.blocks.values[j]) / (2.0 * h[self.columns[j]])
             lanes.trial.g[at + lane] = slope

@@ -47,8 +47,8 @@ cdef class Hessians:
 
     Every coordinate has two offsets p and q, h and -h, or h and 2h where a bound is near. From values
     H_ii = 2 ((f(p) - f) / p - (f(q) - f) / q) / (p - q), and H_ij is the mean over p and q of
-    (f(p_i, p_j) - f(p_i) - f(p_j) + f) / (p_i p_j). From gradients H_ij is the mean of (g_i(p_j) - g_i) / p_j and the same
-    with i and j exchanged. All are exact for quadratic functions, but for rounding.
+    (f(p_i, p_j) - f(p_i) - f(p_j) + f) / (p_i p_j). From gradients H_ij is the mean of (g_i(p_j) - g_i) / p_j and the
+    same with i and j exchanged. All are exact for quadratic functions, but for rounding.
     """
 
     def __init__(self, Blocks blocks not None):
@@ -158,7 +158,8 @@ cdef class Hessians:
 
     cdef int from_values(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t n_dim = lanes.n_dim, start = 0, stop, group, column, i, j, k, side, lane, capacity = lanes.capacity
+        cdef Py_ssize_t n_dim = lanes.n_dim, capacity = lanes.capacity
+        cdef Py_ssize_t start = 0, stop, group, column, i, j, k, side, lane
         cdef double a, b, value, f, first, second
         cdef double *H
         while start < self.n_groups:

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 
 from ..objectives.objective cimport ALIASING, GRADIENT, HESSIAN, VALUE
 from ..stopping cimport MAXFEV, NONFINITE, RUNNING, cost_of, needs_values
-from .problems cimport N_LIMITS, count_limit_of, limit_of
+from .problems cimport N_LIMITS, limit_of
 from .slab cimport take_integers
 
 cdef extern from "memory/lanes.h":
@@ -94,8 +94,8 @@ cdef int allocate(Lanes *lanes, Py_ssize_t n_dim, Py_ssize_t capacity, Slab slab
 
 
 cdef bint place(Lanes *lanes, Py_ssize_t lane, Py_ssize_t problem, const double *x, Py_ssize_t stride) noexcept nogil:
-    """Puts the point x of a problem, coordinates `stride` bytes apart, into a lane, as the next to evaluate; false if it
-    is not finite."""
+    """Puts the point x of a problem, coordinates `stride` bytes apart, into a lane, as the next to evaluate; false if
+    it is not finite."""
     cdef Py_ssize_t i, capacity = lanes.capacity
     cdef double *y = lanes.trial.x + lane
     cdef double coordinate

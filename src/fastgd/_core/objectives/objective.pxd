@@ -16,7 +16,8 @@ cdef struct Outputs:
     # Where the answers go. An objective may have the values elsewhere, until the next call is over: it sets f then.
     double *f                   # (n_points,)
     double *g                   # (n_dim, stride) the gradients
-    double *H                   # (n_dim (n_dim + 1) / 2, stride) the Hessians: row i (i + 1) / 2 + j has d2f / dxi dxj, j <= i
+    # (n_dim (n_dim + 1) / 2, stride) the Hessians: row i (i + 1) / 2 + j has d2f / dxi dxj, j <= i
+    double *H
 
 
 cdef struct Block:

@@ -54,8 +54,8 @@ cdef class Objective:
         return 0
 
     cdef int evaluate(self, Block *block, int want) except -1 nogil:
-        """Writes what is wanted into `block.out` and returns the mask of what it supplied, or LATE if it was not ready by
-        the deadline.
+        """Writes what is wanted into `block.out` and returns the mask of what it supplied, or LATE if it was not ready
+        by the deadline.
 
         An objective is asked only for what it supplies. The points must not change: they may be the loop's own. Only
         an objective that owns their memory may move them to another (and then changes `block.x`).

@@ -1,8 +1,8 @@
 """Searches by values: steps are shortened until the function has fallen by a part of what its slope promises.
 
 L. Armijo, "Minimization of functions having Lipschitz continuous first partial derivatives", Pacific Journal of
-Mathematics 16, 1966; nonmonotone: L. Grippo, F. Lampariello, S. Lucidi, "A nonmonotone line search technique for Newton's
-method", SIAM Journal on Numerical Analysis 23, 1986.
+Mathematics 16, 1966; nonmonotone: L. Grippo, F. Lampariello, S. Lucidi, "A nonmonotone line search technique for
+Newton's method", SIAM Journal on Numerical Analysis 23, 1986.
 """
 from libc.math cimport INFINITY, fabs
 
@@ -26,8 +26,8 @@ cdef extern from "searches/armijo.h":
 
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
-# Directions that have learned the curvature are right for steps near 1: if many trials fail they are not, and others along
-# the negative gradient are what is left.
+# Directions that have learned the curvature are right for steps near 1. If many trials fail the direction is wrong, and
+# the search begins again along the negative gradient.
 cdef double MOST_TRIALS_IF_MONOTONE = 20.0
 
 
@@ -90,8 +90,8 @@ cdef class Armijo(Search):
             finish(lanes, lane, lanes.fault[lane])
 
     cdef void shorten(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-        """The next trial of the search: the minimum of a parabola, between a tenth and a half of the step. A search that
-        has failed begins again along the negative gradient; if it was that, nothing is left to do."""
+        """The next trial of the search: the minimum of a parabola, between a tenth and a half of the step. A search
+        that has failed begins again along the negative gradient; if it was that, nothing is left to do."""
         cdef double fall = max(search_row(self, lanes, PROMISED)[lane], -LARGEST)
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double best = -0.5 * fall / (lanes.trial.f[lane] - lanes.here.f[lane] - fall) if finite else 0.25

@@ -20,7 +20,8 @@ cdef class Trust(Armijo):
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double fall = fabs(search_row(self, lanes, PROMISED)[lane])
         search_row(self, lanes, TRIALS)[lane] += 1.0
-        if (finite and fall < EPSILON * fabs(lanes.here.f[lane]) or search_row(self, lanes, TRIALS)[lane] > self.most_trials
+        if (finite and fall < EPSILON * fabs(lanes.here.f[lane])
+                or search_row(self, lanes, TRIALS)[lane] > self.most_trials
                 or not self.damped.damp(lanes, lane)):
             finish(lanes, lane, STALLED if finite else NONFINITE)
         ask(lanes, lane, VALUE)
