@@ -1,6 +1,6 @@
 """What fastgd adds to the cost of a Python objective, and what it saves against NumPy in lock-step.
 
-``python -m bench.overhead`` runs every comparison in a fresh process and prints a ratio beside its bar. Each checks
+``python -m bench.overhead`` runs every comparison in a fresh process and prints a ratio beside its goal. Each checks
 that both sides computed the same. ``--quick`` runs each once on small sizes, for the checks alone; names of
 comparisons (see ``--help``) run only those.
 """
@@ -134,7 +134,7 @@ def vectorized(n_dim, quick, name="gd", **options):
            ours / (alone * n_calls / int(n_calls)), 1.15)
 
 
-def lockstep(n_problems, n_dim, bar, quick):
+def lockstep(n_problems, n_dim, goal, quick):
     """A NumPy objective beside the same work in lock-step."""
     n_problems = 500 if quick else n_problems
     x0 = starts(n_problems, n_dim)
@@ -150,7 +150,7 @@ def lockstep(n_problems, n_dim, bar, quick):
 
     assert np.array_equal(ours().x, theirs().x.T)
     ours, theirs = best_seconds(ours, theirs, rounds=1 if quick else 3)
-    report(f"{n_problems} problems, d = {n_dim} / lock-step NumPy", ours / theirs, bar)
+    report(f"{n_problems} problems, d = {n_dim} / lock-step NumPy", ours / theirs, goal)
 
 
 def stragglers(quick):
@@ -208,13 +208,13 @@ def importing(quick):
 COMPARISONS = {
     "pointwise": lambda quick: pointwise(quick, learning_rate=1e-3),
     "pointwise-adam": lambda quick: pointwise(quick, "adam", method="adam"),
-    "pointwise-auto": lambda quick: pointwise(quick, "auto"),
+    "pointwise-auto": lambda quick: pointwise(quick, "auto", learning_rate="auto"),
     "gradient-2": lambda quick: gradient(2, quick),
     "gradient-10": lambda quick: gradient(10, quick),
     "vectorized-4": lambda quick: vectorized(4, quick, learning_rate=1e-4),
     "vectorized-10": lambda quick: vectorized(10, quick, learning_rate=1e-4),
     "vectorized-10-adam": lambda quick: vectorized(10, quick, "adam", method="adam"),
-    "vectorized-10-auto": lambda quick: vectorized(10, quick, "auto"),
+    "vectorized-10-auto": lambda quick: vectorized(10, quick, "auto", learning_rate="auto"),
     "vectorized-100": lambda quick: vectorized(100, quick, learning_rate=1e-4),
     "lockstep-4": lambda quick: lockstep(10**6, 4, 0.5, quick),
     "lockstep-10": lambda quick: lockstep(10**6, 10, 0.5, quick),

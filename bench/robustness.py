@@ -135,7 +135,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.robustness", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="2 starts of few functions")
     quick = parser.parse_args().quick
-    methods = [*sorted(fastgd.methods.BY_NAME, key=lambda name: name != "gd"), *SCIPY]  # the default first
+    methods = [*sorted(fastgd.methods.BY_NAME, key=lambda name: name != "bfgs"), *SCIPY]  # the default first
 
     print_row("share solved, median evaluations", [f"{method:>15}" for method in methods])
     n_starts = 2 if quick else 20

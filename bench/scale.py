@@ -1,7 +1,7 @@
 """How the time of a batch grows with its size, what memory it takes, and what a second worker gains.
 
 ``python -m bench.scale`` minimizes a quadratic and Rosenbrock's function of 4 dimensions from up to a
-million points by fixed numbers of iterations, and prints times per problem and ratios beside their bars. Every
+million points by fixed numbers of iterations, and prints times per problem and ratios beside their goals. Every
 comparison runs in a fresh process and checks its answers. ``--quick`` runs each on few problems, for the checks
 alone; names of comparisons (see ``--help``) run only those.
 """
@@ -125,7 +125,7 @@ def workers(name, quick):
         threads, processes = median_ratios(
             lambda: minimized(fun, x0, workers=2, **options), halves, lambda: minimized(fun, x0, **options),
             rounds=1 if quick else 15)
-    report(f"{name}: two workers / one, {len(x0)} problems", threads, 1 / 1.85)
+    report(f"{name}: two workers / one, {len(x0)} problems", threads, 0.70)
     print(f"{'':4}(two processes, half of the problems each: {processes:.3f})")
 
 
@@ -156,7 +156,7 @@ def processes(crew, name, quick):
             together = partial(alone, workers=workers, **chunks)
             assert np.array_equal(alone().x, together().x)
             alone, together = best_seconds(alone, together, rounds=1 if quick else 3)
-            report(f"{what} of 2 ms an evaluation: two processes{name} / one", together / alone, 1 / 1.7)
+            report(f"{what} of 2 ms an evaluation: two processes{name} / one", together / alone, 0.70)
 
 
 COMPARISONS = {

@@ -200,7 +200,8 @@ def test_noise_inside_bounds():
 @pytest.mark.parametrize(("options", "error", "message"), [
     ({"rng": 1, "learning_rate": 0.1}, ValueError, "rng has no effect without noise"),
     ({"noise": GaussianNoise()}, ValueError, "noise does not go with BFGS as given, which searches"),
-    ({"noise": GaussianNoise(), "method": "gd"}, ValueError, "noise does not go with GradientDescent as given, which searches"),
+    ({"noise": GaussianNoise(), "method": "gd"}, ValueError,
+     "noise does not go with GradientDescent as given, which searches"),
     ({"noise": GaussianNoise(), "method": "adam", "learning_rate": "auto"}, ValueError,
      "learning_rate must be a number"),
     ({"noise": 0.1, "learning_rate": 0.1}, TypeError, "noise must be None or a fastgd.noise.GaussianNoise, got float"),

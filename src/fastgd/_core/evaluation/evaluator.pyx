@@ -8,17 +8,8 @@ from ..stopping cimport RUNNING
 from .clock cimport Clock
 from .stencils cimport N_MOVES, Stencil
 
-cdef extern from *:
-    """
-    /* all(numbers == numbers[0]) */
-    static inline int fastgd_all_equal(const Py_ssize_t *numbers, Py_ssize_t n) {
-        Py_ssize_t others = 0;
-        for (Py_ssize_t j = 1; j < n; j++)
-            others |= numbers[j] ^ numbers[0];
-        return !others;
-    }
-    """
-    bint fastgd_all_equal(const Py_ssize_t *numbers, Py_ssize_t n) noexcept nogil
+cdef extern from "memory/lanes.h":
+    bint fastgd_want_alike(const Lanes *lanes, Py_ssize_t n) noexcept nogil
 
 
 @final
@@ -75,7 +66,7 @@ cdef class Evaluator:
             for lane in range(lanes.live):
                 lanes.fault[lane] = RUNNING
             lanes.any_fault = False
-        if lanes.want_in_common < 0 and fastgd_all_equal(lanes.want, lanes.live):
+        if lanes.want_in_common < 0 and fastgd_want_alike(lanes, lanes.live):
             lanes.want_in_common = lanes.want[0]
         lanes.gradients_wait = False
         if lanes.want_in_common >= 0:

@@ -123,6 +123,15 @@ FASTGD_STAGE(void, fastgd_ask_marked,
         knows_f[j] = marks[j] ? 0 : knows_f[j];
 }
 
+/* all(want == want[0]) */
+FASTGD_STAGE(int, fastgd_want_alike, (const fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    const ptrdiff_t *restrict want = lanes->want;
+    ptrdiff_t first = want[0], others = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        others |= want[j] ^ first;
+    return !others;
+}
+
 /* nit += 1 where phase is 0; returns in how many lanes. */
 FASTGD_STAGE(ptrdiff_t, fastgd_count_iterations, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
     ptrdiff_t *restrict nit = lanes->nit;
