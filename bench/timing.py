@@ -53,8 +53,9 @@ def seconds_of(function):
 
 
 def report(what, figure, goal=None):
-    """A line with a ratio or another figure, and the goal that it should not exceed. Goals are for a shared machine with
-    AVX2; whether one is met depends on the machine, and no check of the answers does."""
+    """A line with a ratio or another figure, and the goal that it should not exceed.
+
+    Goals are for a shared machine with AVX2: whether one is met depends on the machine, as no check of answers does."""
     verdict = "" if goal is None else f"   goal {goal:.2f}   {'ok' if figure <= goal else 'MISSED'}"
     print(f"{what:<66} {figure:8.3f}{verdict}", flush=True)
 

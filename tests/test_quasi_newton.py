@@ -244,6 +244,39 @@ def test_wall(name, value):
 
 
 @EACH
+@pytest.mark.parametrize("bounds", [None, (1e-3, 10.0)])
+@pytest.mark.parametrize("distance", [0.01, 0.03, 0.05])
+def test_steep_start(name, bounds, distance):
+    """Of two atoms too close: what the first step has shown of the curvature lets nothing move, and is forgotten."""
+    result = minimize(lambda r: 4.0 * (r**-12 - r**-6), distance, bounds=bounds, method=RULES[name][0])
+    assert result.success
+    assert result.x == pytest.approx(2.0 ** (1 / 6), abs=1e-6)
+
+
+@EACH
+def test_rounding_of_long_sums(name):
+    """Values of 10,000 terms, added one by one, say nothing near the minimum where gradients are still right."""
+    def fun(x):
+        total = 0.0 * x[0]
+        for k in range(1, 10_000):
+            total = total + (x[0] - 1.0 / k) ** 2 + (x[1] + 1.0 / k) ** 2
+        return total
+
+    result = minimize(fun, np.random.default_rng(0).normal(size=(200, 2)), vectorized=True, method=RULES[name][0])
+    assert result.success.all()
+
+
+@EACH
+def test_large_constant(name):
+    """Where rounding hides the function the run ends soon, near the minimum."""
+    result = minimize(lambda x: 1e8 + (x[0] - 1.0) ** 2 + 10.0 * (x[1] + x[0]) ** 2, [3.0, 2.0], method=RULES[name][0],
+                      maxiter=1000)
+    assert result.status in (Status.GTOL, Status.STALLED)
+    assert result.nfev < 1000
+    np.testing.assert_allclose(result.x, [1.0, -1.0], atol=0.05)
+
+
+@EACH
 def test_ends(name):
     method, _ = RULES[name]
     options = {"method": method}

@@ -226,7 +226,7 @@ cdef class Blocks:
         supplied = self.call(want)
         n_gradients = (supplied & GRADIENT) != 0
         if want & (VALUE | GRADIENT):
-            lanes.gradients_came = n_gradients and lanes.gradient_and_more == GRADIENT
+            lanes.gradients_came = n_gradients
         count(lanes, lane_of, n, ((supplied & VALUE) != 0) + n_gradients * self.objective.gradient_cost, n_gradients)
         if supplied & VALUE:
             self.take_values(lane_of, n)

@@ -86,25 +86,27 @@ cdef class Evaluator:
         return late
 
     cdef int evaluate_as_wanted(self) except -1 nogil:
-        """Gradients of all lanes, some of which want the value, too. Of the objective's own gradients a call for these
-        and one for the others."""
+        """What the lanes want, if none wants a value alone. By differences gradients of all of them in the same
+        calls; of the objective's own gradients a call for each question."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t want, lane, n
         if not self.blocks.objective.supplies & GRADIENT:
             return self.evaluate_lanes(lanes.all_lanes, lanes.live, lanes.gradient_and_more)
-        for want in range(0, VALUE + 1):
+        for want in range(GRADIENT, (VALUE | GRADIENT | HESSIAN) + 1):
             n = 0
             for lane in range(lanes.live):
                 self.gradient_lanes[n] = lane
-                n += lanes.want[lane] & VALUE == want
-            if n and self.evaluate_lanes(self.gradient_lanes, n, lanes.gradient_and_more | want):
+                n += lanes.want[lane] == want
+            if n and self.evaluate_lanes(self.gradient_lanes, n, want):
                 return 1
         return 0
 
     cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil:
         """One question, of n lanes."""
-        cdef int late
-        if want == VALUE or self.blocks.objective.supplies & GRADIENT:
+        cdef int late = 0
+        if want == HESSIAN:
+            pass
+        elif want == VALUE or self.blocks.objective.supplies & GRADIENT:
             late = self.blocks.evaluate_points(lane_of, n, want & ~HESSIAN)
         else:
             late = self.differences.take(lane_of, n)

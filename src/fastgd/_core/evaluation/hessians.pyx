@@ -64,7 +64,7 @@ cdef class Hessians:
             self.n_groups = self.n_evaluations = 0
         elif supplies & GRADIENT:
             self.n_groups = n
-            self.n_evaluations = n * (self.blocks.objective.gradient_cost + 1)
+            self.n_evaluations = n * (self.blocks.objective.gradient_cost + self.blocks.objective.has_pairs)
         else:
             self.n_groups = self.n_evaluations = 2 * n + n * (n - 1)
         self.lay_out()

@@ -139,6 +139,7 @@ cdef class CompiledBlock(Objective):
         self.width = WIDTH
         if gradient != 0 or pair != 0:
             self.supplies |= GRADIENT
+        self.has_pairs = pair != 0
         self.hessian = <BlockFunction>hessian
         if hessian != 0:
             self.supplies |= HESSIAN

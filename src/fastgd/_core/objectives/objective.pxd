@@ -38,6 +38,7 @@ cdef struct Block:
 cdef class Objective:
     cdef readonly bint needs_gil
     cdef readonly int supplies       # what `evaluate` can answer: a mask
+    cdef readonly bint has_pairs     # gradients come with values
     cdef readonly int gradient_cost  # how many evaluations of the function a gradient takes, besides the value
     cdef readonly bint owns_points   # its `prepare` provides the memory for the points
     cdef readonly bint takes_points  # `evaluate_moved` takes one contiguous point

@@ -24,6 +24,8 @@ cdef class Objective:
         Whether the loop should hold the GIL all the time, because every evaluation takes it.
     supplies : int, default VALUE
         A mask of VALUE, GRADIENT and HESSIAN: what `evaluate` can answer. The loop takes differences for the rest.
+    has_pairs : bool, default False
+        Whether `evaluate` always supplies VALUE and GRADIENT together, which counts as one evaluation.
     gradient_cost : int, default 0
         How many evaluations of the function one such gradient counts as, besides that of the value.
     owns_points : bool, default False
@@ -39,6 +41,7 @@ cdef class Objective:
     def __cinit__(self):  # which ignores the arguments of subclasses
         self.needs_gil = False
         self.supplies = VALUE
+        self.has_pairs = False
         self.gradient_cost = 0
         self.owns_points = False
         self.takes_points = False

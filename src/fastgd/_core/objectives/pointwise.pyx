@@ -46,6 +46,7 @@ cdef class PythonObjective(Objective):
                   bint record_errors=False, bint rows=False):
         self.needs_gil = True
         self.supplies = VALUE if jac is None else VALUE | GRADIENT
+        self.has_pairs = jac is True
         self.fun = fun
         self.jac = jac
         self.args = args

@@ -22,8 +22,13 @@ enum {
 #define FASTGD_BLOCK 4
 /* The fall that a step must have, as a fraction of what the slope promises (Birgin et al., section 3). */
 #define FASTGD_SUFFICIENT 1e-4
-/* Iterations without a lower f or a smaller gradient than ever before, after which the search is over. */
+/* Iterations without a lower f or a smaller gradient than ever before, after which the search is over; if it is monotone
+   few of them are enough. */
 #define FASTGD_PATIENCE 200.0
+#define FASTGD_PATIENCE_IF_MONOTONE 10.0
+/* A monotone search does not trust values to more than this part of f: where less is promised, because gradients are
+   still right when values are not (W. W. Hager, H. Zhang, SIAM J. Optim. 16, 2005), a rise by as much is accepted. */
+#define FASTGD_TRUSTED 1e-13
 /* Steps, changes of x and slopes, instead of infinity. */
 #define FASTGD_LARGEST 1e300
 
@@ -32,19 +37,25 @@ FASTGD_INLINE double fastgd_rounding_of(double f) {
     return 4.0 * FASTGD_EPSILON * fabs(f);
 }
 
+/* How much higher than f a trial may be that is promised to be so much lower. */
+FASTGD_INLINE double fastgd_slack_of(double f, double promised, ptrdiff_t monotone) {
+    double least = FASTGD_TRUSTED * fabs(f);
+    return monotone & (-promised < least) ? least : fastgd_rounding_of(f);
+}
+
 /* Judges the trials: one whose value was wanted is accepted if that is low enough,
 
        f_y <= highest recent f + SUFFICIENT (what is promised), as far as rounding lets see,
 
-   and then an iterate if the gradient came with it, which is wanted next if not. One whose gradient was wanted is an
-   iterate unless that has to wait. What fails is rejected. Sets phase, `rejected` and want; returns whether any is
-   rejected. */
+   and then wants `next`; if that is nothing, because the gradient came with the value, it is an iterate. One whose gradient
+   was wanted is an iterate unless that has to wait. What fails is rejected. Sets phase, `rejected` and want; returns
+   whether any is rejected. */
 FASTGD_STAGE(int, fastgd_judge,
              (fastgd_lanes *lanes, const double *state, ptrdiff_t *rejected, ptrdiff_t running, ptrdiff_t value,
-              ptrdiff_t n),
-             (lanes, state, rejected, running, value, n)) {
-    ptrdiff_t stride = lanes->capacity, gradients_wait = lanes->gradients_wait, came = lanes->gradients_came;
-    ptrdiff_t gradient = lanes->gradient_and_more, any_rejected = 0;
+              ptrdiff_t next, ptrdiff_t monotone, ptrdiff_t n),
+             (lanes, state, rejected, running, value, next, monotone, n)) {
+    ptrdiff_t stride = lanes->capacity, gradients_wait = lanes->gradients_wait, wants_more = next != 0;
+    ptrdiff_t any_rejected = 0;
     const double *highest = state + FASTGD_HIGHEST * stride, *highest_before = state + FASTGD_HIGHEST_BEFORE * stride;
     const double *promised = state + FASTGD_PROMISED * stride, *f_y = lanes->trial.f;
     const ptrdiff_t *fault = lanes->fault;
@@ -52,14 +63,14 @@ FASTGD_STAGE(int, fastgd_judge,
     FASTGD_INDEPENDENT
     for (ptrdiff_t j = 0; j < n; j++) {
         double high = fastgd_larger(highest[j], highest_before[j]);
-        double most = high + fastgd_rounding_of(high)
+        double most = high + fastgd_slack_of(high, promised[j], monotone)
             + FASTGD_SUFFICIENT * fastgd_larger(promised[j], -FASTGD_LARGEST);
         ptrdiff_t had_value = want[j] == value, is_low = f_y[j] <= most, fails = fault[j] != running;
         ptrdiff_t accepted = had_value & is_low;
         rejected[j] = fails | (had_value & (is_low ^ 1));
         any_rejected |= rejected[j];
-        phase[j] = rejected[j] | (had_value ? came ^ 1 : gradients_wait);
-        want[j] = accepted & (fails ^ 1) & (came ^ 1) ? gradient : want[j];
+        phase[j] = rejected[j] | (had_value ? wants_more : gradients_wait);
+        want[j] = accepted & (fails ^ 1) & wants_more ? next : want[j];
     }
     return any_rejected != 0;
 }
@@ -105,9 +116,9 @@ FASTGD_INLINE void fastgd_see_slopes(const fastgd_lanes *lanes, ptrdiff_t *restr
 }
 
 /* What a search remembers, in the lanes that begin one: the highest values of the last two blocks of iterations, or if
-   it is `monotone` the last value; the least value and norm of all. Marks lanes that are stuck: the last step, whose
-   |s|^2 is in `squares`, moved nothing, nothing has become better for long, or no slope is seen. Returns whether there
-   are any. `seen` is scratch. */
+   it is `monotone` the last value; the least value and norm of all. Marks lanes that are stuck: by 1 where nothing has
+   become better for long, or no slope is seen; by 2 where the last step, whose |s|^2 is in `squares`, moved nothing.
+   Returns whether there are any. `seen` is scratch. */
 FASTGD_STAGE(int, fastgd_begin_searches,
              (const fastgd_lanes *lanes, double *state, ptrdiff_t *stuck, ptrdiff_t *seen, const ptrdiff_t *begins,
               const double *squares, int monotone, ptrdiff_t n),
@@ -129,17 +140,20 @@ FASTGD_STAGE(int, fastgd_begin_searches,
         fraction[j] = begins[j] ? 1.0 : fraction[j];
         trials[j] = begins[j] ? 0.0 : trials[j];
     }
+    double patience = monotone ? FASTGD_PATIENCE_IF_MONOTONE : FASTGD_PATIENCE;
     FASTGD_INDEPENDENT
     for (ptrdiff_t j = 0; j < n; j++) {
         ptrdiff_t is_later = nit[j] + of_all > 0, stays = squares[j] == 0.0;
-        ptrdiff_t falls = (is_later ^ 1) | (f[j] < least_f[j] - fastgd_rounding_of(least_f[j]));
+        double counts = monotone ? FASTGD_TRUSTED * fabs(least_f[j]) : fastgd_rounding_of(least_f[j]);
+        ptrdiff_t falls = (is_later ^ 1) | (f[j] < least_f[j] - counts);
         ptrdiff_t flattens = norm[j] < least_norm[j], is_better = falls | flattens;
         double wait = waited[j] + 1.0;
-        ptrdiff_t waits = wait > FASTGD_PATIENCE;
+        ptrdiff_t waits = wait > patience;
         least_f[j] = begins[j] & falls ? f[j] : least_f[j];
         least_norm[j] = begins[j] & flattens ? norm[j] : least_norm[j];
         waited[j] = begins[j] ? (is_better ? 0.0 : wait) : waited[j];
-        stuck[j] = begins[j] & ((waits & (is_better ^ 1)) | (is_later & stays) | (seen[j] ^ 1));
+        stuck[j] = begins[j] & ((waits & (is_better ^ 1)) | (seen[j] ^ 1));
+        stuck[j] |= (begins[j] & is_later & stays) << 1;
         any_stuck |= stuck[j];
     }
     return any_stuck != 0;

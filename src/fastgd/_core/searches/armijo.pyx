@@ -8,12 +8,12 @@ from libc.math cimport INFINITY, fabs
 
 from ..memory.lanes cimport accept, accept_all, ask, ask_marked, finish, nit_of
 from ..memory.slab cimport take_integers
-from ..objectives.objective cimport VALUE
+from ..objectives.objective cimport GRADIENT, VALUE
 from ..stopping cimport NONFINITE, RUNNING, STALLED
 
 cdef extern from "searches/armijo.h":
     bint fastgd_judge(Lanes *lanes, const double *state, Py_ssize_t *rejected, Py_ssize_t running, Py_ssize_t value,
-                      Py_ssize_t n) noexcept nogil
+                      Py_ssize_t next, Py_ssize_t monotone, Py_ssize_t n) noexcept nogil
     bint fastgd_list_beginnings(const Lanes *lanes, Py_ssize_t *begins, Py_ssize_t running, Py_ssize_t n) noexcept nogil
     bint fastgd_begin_searches(const Lanes *lanes, double *state, Py_ssize_t *stuck, Py_ssize_t *seen,
                                const Py_ssize_t *begins, const double *squares, bint monotone,
@@ -24,6 +24,8 @@ cdef extern from "searches/armijo.h":
                          Py_ssize_t n_some) noexcept nogil
     Py_ssize_t fastgd_list_wanting(const Lanes *lanes, Py_ssize_t *some, Py_ssize_t value) noexcept nogil
 
+# What `fastgd_begin_searches` says of a lane whose last step was lost in rounding, and of nothing else.
+cdef Py_ssize_t DID_NOT_MOVE = 2
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
 # Directions that have learned the curvature are right for steps near 1. If many trials fail the direction is wrong, and
@@ -68,12 +70,14 @@ cdef class Armijo(Search):
         self.direction.start(lanes, lane)
 
     cdef void receive(self, Lanes *lanes) noexcept nogil:
-        cdef Py_ssize_t lane
-        if lanes.want_in_common == lanes.gradient_and_more and not lanes.any_fault:
+        cdef Py_ssize_t lane, next = lanes.gradient_and_more
+        if lanes.want_in_common > VALUE and not lanes.want_in_common & VALUE and not lanes.any_fault:
             self.any_rejected = False
             accept_all(lanes)
             return
-        self.any_rejected = fastgd_judge(lanes, self.state, self.marks, RUNNING, VALUE, lanes.live)
+        if lanes.gradients_came:
+            next &= ~GRADIENT
+        self.any_rejected = fastgd_judge(lanes, self.state, self.marks, RUNNING, VALUE, next, self.monotone, lanes.live)
         lanes.any_again = True
         lanes.want_in_common = -1
         if self.any_rejected:
@@ -128,7 +132,9 @@ cdef class Armijo(Search):
         if fastgd_begin_searches(lanes, self.state, self.others, self.seen, self.marks, self.pointer.squares(lanes),
                                  self.monotone, lanes.live):
             for lane in range(lanes.live):
-                if self.others[lane]:
+                if self.others[lane] == DID_NOT_MOVE and self.pointer.restart(lanes, lane):
+                    self.begin_anew(lanes, lane)
+                elif self.others[lane]:
                     finish(lanes, lane, STALLED)
         if any_anew:
             for lane in range(lanes.live):
