@@ -181,6 +181,27 @@ def test_units(exponent):
     np.testing.assert_allclose(exact[1] / unit, exact[0], rtol=1e-9)
 
 
+def test_neighbours_do_not_lend_their_factors():
+    """Where no damping helps, because the diagonal is nothing beside the rest, the step is along the negative gradient,
+    and not made of the last factor of another problem."""
+    pytest.importorskip("numba")
+    fun = fastgd.jit(lambda x: x[0] * x[1] + np.exp(-x[0]**2) + np.exp(-x[1]**2))
+    starts = np.array([[9.0, 1.0], [9.0, 8.5], [1.0, 2.0], [8.7, 9.0]])
+    options = {"method": "newton", "jac": "exact", "maxiter": 50}
+    batch = minimize(fun, starts, **options)
+    for problem, start in enumerate(starts):
+        assert bits(minimize(fun, start, **options)) == bits(batch, problem)
+
+
+def test_scale_of_small_variables():
+    """The steps of a Hessian by values know x_scale, too."""
+    result = minimize(lambda x: rosenbrock((x[0] * 1e7, x[1] * 1e7)), [-1.2e-7, 1e-7], method="newton", gtol=1e-2,
+                      jac=fastgd.Difference(x_scale=1e-7))
+    assert result.success
+    assert result.nit < 60
+    np.testing.assert_allclose(result.x, 1e-7, rtol=1e-4)
+
+
 def test_ends():
     options = {"method": "newton"}
     assert minimize(lambda x: np.nan, [1.0], **options).status == Status.NONFINITE

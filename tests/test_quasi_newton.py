@@ -202,6 +202,22 @@ def test_function_is_never_called_outside_the_bounds(name):
 
 
 @EACH
+def test_bounds_at_infinity_change_no_bit(name):
+    x0 = np.random.default_rng(8).uniform(-2, 2, (20, 2))
+    free = minimize(rosenbrock, x0, method=RULES[name][0])
+    assert bits(minimize(rosenbrock, x0, method=RULES[name][0], bounds=(-np.inf, np.inf))) == bits(free)
+
+
+@EACH
+def test_tiny_units(name):
+    """Products that underflow are no curvature: the run ends with finite numbers and claims nothing."""
+    result = minimize(lambda x: 1e-150 * (x[0] * x[0] + 30 * x[1] * x[1]), [1.0, 1.0], gtol=0.0, method=RULES[name][0],
+                      jac=lambda x: 1e-150 * np.array([2 * x[0], 60 * x[1]]))
+    assert np.isfinite(result.x).all()
+    assert result.status in (Status.GTOL, Status.STALLED, Status.MAXITER)
+
+
+@EACH
 def test_evaluations_are_counted(name):
     fun, calls = counted(rosenbrock)
     result = minimize(fun, [-1.2, 1.0], method=RULES[name][0])

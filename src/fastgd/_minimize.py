@@ -53,7 +53,7 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
     method : str or an instance of a class in `fastgd.methods`, optional
         How to descend: "bfgs", "lbfgs", "newton", "gd", "momentum", "nesterov", "adagrad", "rmsprop", "adam",
         "amsgrad", "adamw", "nadam". By default `methods.BFGS` up to 40 dimensions and `methods.LBFGS` for more, which
-        need the fewest evaluations and no tuning; with a `learning_rate`, "gd".
+        need few evaluations and no tuning; with a `learning_rate`, "gd".
     learning_rate : float, schedule, callable, "auto" or array_like of the batch's shape, optional
         Overrides that of the method, which must have one: "bfgs", "lbfgs" and "newton" search for their steps. A
         function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`, is called once for each k of the

@@ -432,7 +432,8 @@ class BFGS(Method):
     Each step goes along ``-H @ gradient`` as far as the function falls enough (Armijo's rule). H is updated by the
     formula of Broyden, Fletcher, Goldfarb and Shanno [1]_, and scaled upwards before, where the last step has shown
     less curvature than it has [2]_; steps that show no curvature leave it as it is. Inside bounds, coordinates that a
-    bound holds are left out [3]_. It has no learning rate.
+    bound holds are left out [3]_. It has no learning rate. It ends with status ``STALLED`` where the search finds no
+    lower value, mostly because only rounding is left, or at a kink of the function.
 
     Raises
     ------
@@ -523,7 +524,8 @@ class Newton(Method):
     -----
     Near a minimum the number of right digits doubles with every step. A Hessian by differences of values takes
     ``n_dim**2 + n_dim`` evaluations, so that `BFGS` needs fewer of them from about 3 dimensions on: use this method for
-    few variables, or with exact Hessians.
+    few variables, or with exact Hessians. Its points are about ``1e-4 * max(x_scale, abs(x))`` from x, farther than
+    those of gradients (see `fastgd.Difference`): where the function is not finite there, nor is the Hessian.
 
     References
     ----------

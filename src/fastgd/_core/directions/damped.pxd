@@ -11,6 +11,7 @@ cdef class Damped(Pointer):
     cdef Py_ssize_t *is_free  # (n_dim,)
     cdef void set_scales(self, const Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef bint factorize(self, const Lanes *lanes, Py_ssize_t lane, double damping) noexcept nogil
+    cdef void point_down(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef void solve(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef bint damp(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef void relax(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil

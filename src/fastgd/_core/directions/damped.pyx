@@ -56,7 +56,7 @@ cdef class Damped(Pointer):
             self.slopes = self.slab.take(n)
             self.is_free = take_integers(self.slab, n)
             if time == 0:
-                self.slab.allocate(f"a factor of {n} rows")
+                self.slab.allocate("factors", lanes.capacity, lanes.n_dim)
         return 0
 
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
@@ -154,6 +154,17 @@ cdef class Damped(Pointer):
             row[i] = total
         return True
 
+    cdef void point_down(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+        """d = -g, so long that a coordinate changes by 1."""
+        cdef Py_ssize_t i
+        cdef double largest = 0.0, total = 0.0
+        for i in range(lanes.n_dim):
+            largest = max(largest, fabs(self.slopes[i]) if self.is_free[i] else 0.0)
+        for i in range(lanes.n_dim):
+            state_row(self, lanes, D + i)[lane] = -self.slopes[i] / largest if self.is_free[i] else 0.0
+            total += self.slopes[i] * state_row(self, lanes, D + i)[lane]
+        state_row(self, lanes, PREDICTED)[lane] = total
+
     cdef void solve(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """Sets d, with more damping where it is needed, and what it is predicted to achieve."""
         cdef Py_ssize_t i, j, n = lanes.n_dim, stride = lanes.capacity
@@ -161,7 +172,10 @@ cdef class Damped(Pointer):
         cdef double *d = state_row(self, lanes, D) + lane
         cdef double total, predicted = 0.0
         self.set_scales(lanes, lane)
-        while not self.factorize(lanes, lane, damping[0]) and damping[0] < LARGEST_DAMPING:
+        while not self.factorize(lanes, lane, damping[0]):
+            if damping[0] >= LARGEST_DAMPING:  # nothing on the diagonal compares to what stands beside it
+                self.point_down(lanes, lane)
+                return
             damping[0] = max(GROWTH * damping[0], LEAST_DAMPING)
         for i in range(n):
             total = -self.slopes[i]

@@ -28,7 +28,7 @@ cdef class GaussianNoise:
         """Takes the memory for the gradients with noise."""
         self.slab = Slab()
         self.slab.take(lanes.n_dim * lanes.capacity)
-        self.slab.allocate(f"the gradients with noise of {lanes.capacity} problems of {lanes.n_dim} dimensions")
+        self.slab.allocate("gradients with noise", lanes.capacity, lanes.n_dim)
         self.noisy_g = self.slab.take(lanes.n_dim * lanes.capacity)
         return 0
 

@@ -7,9 +7,9 @@
 
    because compilers do not find vector code for loops over the 8 lanes of a strip inside others. */
 
-/* p = H g and, if `both`, u = H r, of the packed lower triangle H. */
+/* p = H g and u = H r, of the packed lower triangle H. */
 FASTGD_INLINE void FASTGD_PASS(multiply)(const double *H_rows, const double *g_rows, const double *r_rows,
-                                         double *p_rows, double *u_rows, ptrdiff_t n, const int both) {
+                                         double *p_rows, double *u_rows, ptrdiff_t n) {
     const FASTGD_PACK *restrict H = (const FASTGD_PACK *)H_rows, *restrict g = (const FASTGD_PACK *)g_rows;
     const FASTGD_PACK *restrict r = (const FASTGD_PACK *)r_rows;
     FASTGD_PACK *restrict p = (FASTGD_PACK *)p_rows, *restrict u = (FASTGD_PACK *)u_rows;
@@ -24,15 +24,12 @@ FASTGD_INLINE void FASTGD_PASS(multiply)(const double *H_rows, const double *g_r
             for (int k = 0; k < FASTGD_PACKS; k++) {
                 sum_p[k] += H[k] * g[j * FASTGD_PACKS + k];
                 p[j * FASTGD_PACKS + k] += H[k] * g_i[k];
-                if (both) {
-                    sum_u[k] += H[k] * r[j * FASTGD_PACKS + k];
-                    u[j * FASTGD_PACKS + k] += H[k] * r_i[k];
-                }
+                sum_u[k] += H[k] * r[j * FASTGD_PACKS + k];
+                u[j * FASTGD_PACKS + k] += H[k] * r_i[k];
             }
         for (int k = 0; k < FASTGD_PACKS; k++) {
             p[i * FASTGD_PACKS + k] = sum_p[k] + H[k] * g_i[k];
-            if (both)
-                u[i * FASTGD_PACKS + k] = sum_u[k] + H[k] * r_i[k];
+            u[i * FASTGD_PACKS + k] = sum_u[k] + H[k] * r_i[k];
         }
         H += FASTGD_PACKS;
     }

@@ -20,6 +20,9 @@ enum {
 /* A pair of changes s and r is used if s r is more than this part of |s| |r| (D.-H. Li, M. Fukushima, SIAM J. Optim. 11,
    2001, skip such updates likewise). */
 #define FASTGD_CAUTIOUS 1e-12
+/* Products beyond these have no inverse that is a number. */
+#define FASTGD_SMALLEST 1e-300
+#define FASTGD_LARGEST 1e300
 /* After an update that was skipped, because the function bends down, the next search begins so many times as far. */
 #define FASTGD_STRETCH 3.0
 #define FASTGD_LONGEST_STRETCH 1e8
@@ -100,7 +103,8 @@ FASTGD_INLINE void fastgd_measure_pair(const fastgd_lanes *lanes, double *state,
     for (int l = 0; l < w; l++) {
         pair->begins[l] = l < n_lanes && begins[o + l];
         pair->used[l] = pair->begins[l] & (lanes->nit[o + l] + lanes->nit_of_all > 0) & (pair->sr[l] > 0.0)
-            & (pair->sr[l] > FASTGD_CAUTIOUS * sqrt(pair->ss[l] * pair->rr[l])) & (pair->rr[l] < 1e300);
+            & (pair->sr[l] > FASTGD_CAUTIOUS * sqrt(pair->ss[l] * pair->rr[l]))
+            & (pair->sr[l] > FASTGD_SMALLEST) & (pair->rr[l] > FASTGD_SMALLEST) & (pair->rr[l] < FASTGD_LARGEST);
         if (pair->begins[l])
             state[FASTGD_QN_SQUARES * stride + o + l] = moved[l];
     }
@@ -139,7 +143,7 @@ FASTGD_INLINE void fastgd_set_directions(const fastgd_lanes *lanes, double *stat
         stretch[l] = pair->used[l] | is_start | (known & !down[l]) ? 1.0
             : fastgd_smaller(FASTGD_STRETCH * stretch[l], FASTGD_LONGEST_STRETCH);
         fresh[l] = down[l] ? 0.0 : 1.0;
-        scale[l] = stretch[l] * (down[l] ? 1.0 : 1.0 / fastgd_length(strip->g + l, n, w));
+        scale[l] = stretch[l] * (down[l] ? 1.0 : fastgd_smaller(1.0 / fastgd_length(strip->g + l, n, w), FASTGD_LARGEST));
     }
     for (ptrdiff_t i = 0; i < n; i++) {
         const double *p = strip->p + i * w, *g = strip->g + i * w;
@@ -158,11 +162,9 @@ FASTGD_INLINE void fastgd_set_directions(const fastgd_lanes *lanes, double *stat
 
    and p = H g with the new H, without another pass. */
 FASTGD_INLINE void fastgd_bfgs_of_strip(const fastgd_lanes *lanes, double *state, fastgd_strip *strip,
-                                        const ptrdiff_t *begins, ptrdiff_t o, ptrdiff_t n_lanes, const int bounded,
-                                        const int w) {
+                                        const ptrdiff_t *begins, ptrdiff_t o, ptrdiff_t n_lanes, const int w) {
     ptrdiff_t stride = lanes->capacity, n = lanes->n_dim;
     double *H = fastgd_in_strip(lanes, o, 0), *fresh = state + FASTGD_QN_FRESH * stride + o;
-    const double *d = state + FASTGD_QN_D * stride + o;
     double *s = strip->s, *r = strip->r, *g = strip->g, *p = strip->p, *u = strip->u;
     fastgd_pair pair;
     double rhr[FASTGD_STRIP], tau[FASTGD_STRIP], inverse[FASTGD_STRIP], half[FASTGD_STRIP], gamma[FASTGD_STRIP];
@@ -181,13 +183,7 @@ FASTGD_INLINE void fastgd_bfgs_of_strip(const fastgd_lanes *lanes, double *state
                 for (int l = 0; l < w; l++)
                     entry[l] = first[l] ? (i == j ? gamma[l] : 0.0) : entry[l];
     }
-    FASTGD_CALL_PASS(multiply, H, g, r, p, u, n, bounded);
-    for (ptrdiff_t i = 0; i < n && !bounded; i++)
-        for (int l = 0; l < w; l++) {
-            double old_g = lanes->trial.g[i * stride + o + l];
-            double old_p = first[l] ? gamma[l] * old_g : -d[i * stride + l];
-            u[i * w + l] = p[i * w + l] - old_p;
-        }
+    FASTGD_CALL_PASS(multiply, H, g, r, p, u, n);
     FASTGD_CALL_PASS(dot, rhr, r, u, n);
     for (int l = 0; l < w; l++) {
         double ratio = pair.sr[l] / rhr[l];
@@ -210,8 +206,7 @@ FASTGD_INLINE void fastgd_bfgs_of_strip(const fastgd_lanes *lanes, double *state
     fastgd_set_directions(lanes, state, strip, &pair, o, w);
 }
 
-/* Calls that function for every strip in which a lane begins a search; with the numbers of lanes in a strip, and whether
-   there are bounds, as constants. */
+/* Calls that function for every strip in which a lane begins a search, with the number of lanes in a strip as a constant. */
 #define FASTGD_FOR_EACH_STRIP(of_strip) \
     for (ptrdiff_t o = 0; o < n; o += lanes->strip) { \
         ptrdiff_t any = 0, n_lanes = n - o < lanes->strip ? n - o : lanes->strip; \
@@ -220,11 +215,9 @@ FASTGD_INLINE void fastgd_bfgs_of_strip(const fastgd_lanes *lanes, double *state
         if (!any) \
             continue; \
         if (lanes->strip == 1) \
-            of_strip(lanes, state, strip, begins, o, n_lanes, lanes->bounded, 1); \
-        else if (lanes->bounded) \
-            of_strip(lanes, state, strip, begins, o, n_lanes, 1, FASTGD_STRIP); \
+            of_strip(lanes, state, strip, begins, o, n_lanes, 1); \
         else \
-            of_strip(lanes, state, strip, begins, o, n_lanes, 0, FASTGD_STRIP); \
+            of_strip(lanes, state, strip, begins, o, n_lanes, FASTGD_STRIP); \
     }
 
 FASTGD_STAGE(void, fastgd_bfgs_turn,
@@ -335,12 +328,13 @@ FASTGD_INLINE void fastgd_two_loops(const fastgd_lanes *lanes, const ptrdiff_t *
 }
 
 FASTGD_INLINE void fastgd_lbfgs_of_strip(const fastgd_lanes *lanes, double *state, fastgd_strip *strip,
-                                         const ptrdiff_t *begins, ptrdiff_t o, ptrdiff_t n_lanes, const int bounded,
-                                         const int w) {
+                                         const ptrdiff_t *begins, ptrdiff_t o, ptrdiff_t n_lanes, const int w) {
     ptrdiff_t memory = (lanes->n_strip_rows - 1) / (2 * lanes->n_dim + 1), others = 0;
     const ptrdiff_t *head = (const ptrdiff_t *)(state + FASTGD_QN_HEAD * lanes->capacity) + o;
     fastgd_pair pair;
-    (void)bounded;
+    double *fresh = state + FASTGD_QN_FRESH * lanes->capacity + o, was_fresh[FASTGD_STRIP];
+    for (int l = 0; l < w; l++)
+        was_fresh[l] = fresh[l];
     fastgd_measure_pair(lanes, state, strip, &pair, begins, o, n_lanes, w);
     fastgd_push(lanes, state, strip, &pair, memory, o, n_lanes, w);
     for (ptrdiff_t l = 1; l < n_lanes; l++)
@@ -350,6 +344,10 @@ FASTGD_INLINE void fastgd_lbfgs_of_strip(const fastgd_lanes *lanes, double *stat
     else
         fastgd_two_loops(lanes, head, strip, memory, o, 1, w);
     fastgd_set_directions(lanes, state, strip, &pair, o, w);
+    for (ptrdiff_t l = 0; l < n_lanes; l++)
+        if (pair.begins[l] && fresh[l] != 0.0 && (pair.used[l] || was_fresh[l] == 0.0))
+            for (ptrdiff_t row = 0; row < lanes->n_strip_rows; row++)  /* a lane whose pairs did not lead down forgets them */
+                *fastgd_in_strip(lanes, o + l, row) = 0.0;
 }
 
 FASTGD_STAGE(void, fastgd_lbfgs_turn,

@@ -41,7 +41,7 @@ cdef class QuasiNewton(Pointer):
             self.strip = Strip(self.slab.take(n), self.slab.take(n), self.slab.take(n), self.slab.take(n),
                                self.slab.take(n), self.slab.take(n), self.slab.take(self.n_pairs() * STRIP))
             if time == 0:
-                self.slab.allocate(f"the directions of {STRIP} problems of {lanes.n_dim} dimensions")
+                self.slab.allocate("directions", lanes.capacity, lanes.n_dim)
         return 0
 
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:

@@ -38,7 +38,7 @@ cdef class Spectral(Pointer):
             self.moves = take_integers(self.slab, lanes.capacity)
             self.limit = self.slab.take(lanes.capacity)
             if time == 0:
-                self.slab.allocate(f"the steps of {lanes.capacity} lanes")
+                self.slab.allocate("steps", lanes.capacity, lanes.n_dim)
         return 0
 
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:

@@ -42,7 +42,6 @@ cdef class Blocks:
     cdef void lay_out(self, bint hessians) noexcept
     cdef int open(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_copies) except -1 nogil
     cdef bint open_in_place(self, double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
-    cdef void open_point(self, double *x, const Py_ssize_t *lane_of) noexcept nogil
     cdef void name_problems(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef void pad(self, Py_ssize_t n_used) noexcept nogil
     cdef int call(self, int want) except -1 nogil
@@ -91,6 +90,19 @@ cdef inline double *side_by_side(Blocks blocks, const Py_ssize_t *lane_of, Py_ss
     """The trial points of n lanes as a matrix of n columns, behind which there are no other points: those of the lanes
     themselves where they are all that live."""
     return blocks.lanes.trial.x if n == blocks.lanes.live else blocks.gather_points(lane_of, n)
+
+
+cdef inline void open_point(Blocks self, double *x, const Py_ssize_t *lane_of) noexcept nogil:
+    """Makes the block consist of one point alone, x, which is that of the first of these lanes."""
+    self.lane_of = lane_of
+    self.n_lanes = self.n_columns = 1
+    self.problems[0] = self.lanes.problem[lane_of[0]] + self.block.first
+    self.block.x = x
+    self.block.n_points = 1
+    self.block.stride = self.lanes.capacity
+    self.block.culprit = -1
+    self.block.out.g = self.lanes.trial.g
+    self.block.out.H = self.lanes.trial.H
 
 
 cdef inline void count(Lanes *lanes, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t n_values,

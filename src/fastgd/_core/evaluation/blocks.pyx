@@ -52,7 +52,7 @@ cdef class Blocks:
         if 8.0 * self.room * (2.0 * lanes.n_dim + 4.0) >= 2.0**63:
             raise OverflowError(f"{self.room} points of {lanes.n_dim} dimensions side by side: their size overflows")
         self.lay_out(hessians)
-        self.slab.allocate(f"blocks of {self.room} points of {lanes.n_dim} dimensions")
+        self.slab.allocate("blocks", lanes.capacity, lanes.n_dim)
         self.lay_out(hessians)
         memset(self.block.failed, 0, self.room * sizeof(bint))
         self.block.problems = self.problems
@@ -122,19 +122,6 @@ cdef class Blocks:
         block.out.g = lanes.trial.g if x == lanes.trial.x else self.g
         block.out.H = lanes.trial.H if x == lanes.trial.x else self.H
         return True
-
-    cdef void open_point(self, double *x, const Py_ssize_t *lane_of) noexcept nogil:
-        """Makes the block consist of one point alone, x, which is that of the first of these lanes."""
-        cdef Block *block = &self.block
-        self.lane_of = lane_of
-        self.n_lanes = self.n_columns = 1
-        self.problems[0] = self.lanes.problem[lane_of[0]] + block.first
-        block.x = x
-        block.n_points = 1
-        block.stride = self.lanes.capacity
-        block.culprit = -1
-        block.out.g = self.lanes.trial.g
-        block.out.H = self.lanes.trial.H
 
     cdef void name_problems(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Whose points the columns of a block are: those of n lanes, perhaps several times, and copies of the first."""
@@ -217,7 +204,7 @@ cdef class Blocks:
         if unlikely(self.width == 1 and not self.may_be_asked(lanes.trial.x, lane_of[0])):
             return 0
         if self.width == 1 and self.objective.takes_points:
-            self.open_point(lanes.trial.x, lane_of)
+            open_point(self, lanes.trial.x, lane_of)
         else:
             x = side_by_side(self, lane_of, n)
             if not self.open_in_place(x, lane_of, n):

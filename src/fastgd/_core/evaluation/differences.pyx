@@ -13,6 +13,7 @@ from .blocks cimport (
     groups_per_call,
     note_fault,
     note_value,
+    open_point,
     refuse_less,
     repeat_first,
     side_by_side,
@@ -71,7 +72,7 @@ cdef class Differences:
             self.some_lanes = take_integers(self.slab, self.lanes.capacity)
             self.columns = take_integers(self.slab, self.lanes.capacity)
             if time == 0:
-                self.slab.allocate(f"lists of {self.lanes.capacity} lanes")
+                self.slab.allocate("lists", self.lanes.capacity, self.lanes.n_dim)
         return 0
 
     cdef int take(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
@@ -112,7 +113,7 @@ cdef class Differences:
                 if not self.blocks.may_be_asked(plane(self.stencil, k), lane_of[0]):
                     return 0
         for j in range(n):
-            self.blocks.open_point(x if lanes.capacity == 1 else self.blocks.x, lane_of + j)
+            open_point(self.blocks, x if lanes.capacity == 1 else self.blocks.x, lane_of + j)
             if lanes.capacity > 1:
                 for i in range(lanes.n_dim):
                     block.x[i] = x[i * lanes.capacity + j]

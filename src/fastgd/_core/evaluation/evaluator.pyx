@@ -33,13 +33,13 @@ cdef class Evaluator:
         if not has_gradient:
             self.differences.prepare()
         if hessians:
-            self.hessians = Hessians(self.blocks)
+            self.hessians = Hessians(self.blocks, stencil.steps.x_scale)
             self.hessians.prepare()
         for time in range(2):
             self.value_lanes = take_integers(self.slab, lanes.capacity)
             self.gradient_lanes = take_integers(self.slab, lanes.capacity)
             if time == 0:
-                self.slab.allocate(f"lists of {lanes.capacity} lanes")
+                self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         lanes.least_step = INFINITY if has_gradient else stencil.least_step()
         lanes.relative_step = stencil.relative_step()
         lanes.cost = self.most_evaluations()

@@ -20,7 +20,7 @@ from .blocks cimport (
 )
 from .stencils cimport fit_steps, rounded_step
 
-# Steps relative to max(1, |x|). Rounding leaves an error of eps |g| / h in a difference of gradients, and of
+# Steps relative to max(x_scale, |x|). Rounding leaves an error of eps |g| / h in a difference of gradients, and of
 # 4 eps |f| / h^2 in a second difference of values; the terms that are left out are of order h, and of order h^2.
 cdef double STEP_OF_GRADIENTS = 2.0 ** -26
 cdef double STEP_OF_VALUES = 2.0 ** -13
@@ -51,8 +51,9 @@ cdef class Hessians:
     same with i and j exchanged. All are exact for quadratic functions, but for rounding.
     """
 
-    def __init__(self, Blocks blocks not None):
+    def __init__(self, Blocks blocks not None, double x_scale):
         self.blocks = blocks
+        self.x_scale = x_scale
         self.slab = Slab()
 
     cdef int prepare(self) except -1:
@@ -68,7 +69,7 @@ cdef class Hessians:
         else:
             self.n_groups = self.n_evaluations = 2 * n + n * (n - 1)
         self.lay_out()
-        self.slab.allocate(f"the Hessians of {self.lanes.capacity} problems of {n} dimensions")
+        self.slab.allocate("Hessians", self.lanes.capacity, self.lanes.n_dim)
         self.lay_out()
         return 0
 
@@ -92,7 +93,8 @@ cdef class Hessians:
             late = self.from_gradients(x, lane_of, n)
         else:
             late = self.from_values(x, lane_of, n)
-        self.check(lane_of, n)
+        if not late:
+            self.check(lane_of, n)
         return late
 
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n, double factor) noexcept nogil:
@@ -103,7 +105,7 @@ cdef class Hessians:
         for i in range(lanes.n_dim):
             for j in range(n):
                 at = i * lanes.capacity
-                h = rounded_step(x[at + j], factor, 1.0)
+                h = rounded_step(x[at + j], factor, self.x_scale)
                 second = -h
                 if lanes.bounded:
                     fit_steps(x[at + j], lanes.lower[at + lane_of[j]], lanes.upper[at + lane_of[j]], &h, &second)

@@ -44,7 +44,7 @@ cdef class Stencil:
         """Takes the memory."""
         self.lanes = blocks.lanes
         self.lay_out(blocks)
-        self.slab.allocate(f"the differences of {self.lanes.capacity} problems of {self.lanes.n_dim} dimensions")
+        self.slab.allocate("differences", self.lanes.capacity, self.lanes.n_dim)
         self.lay_out(blocks)
         return 0
 

@@ -82,7 +82,7 @@ cdef int allocate(Lanes *lanes, Py_ssize_t n_dim, Py_ssize_t capacity, Slab slab
     lanes.gradient_and_more = GRADIENT | HESSIAN if needs.hessians else GRADIENT
     lanes.want_of_all = lanes.gradient_and_more | (VALUE if needs.values or needs.keep_best else 0)
     lay_out(lanes, slab, needs)
-    slab.allocate(f"the lanes of {lanes.capacity} problems of {lanes.n_dim} dimensions")
+    slab.allocate("lanes", capacity, n_dim)
     lay_out(lanes, slab, needs)
     # strips have numbers of lanes that are not in use, too
     memset(lanes.state, 0, needs.state_rows * capacity * sizeof(double))

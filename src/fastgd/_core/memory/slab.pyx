@@ -14,12 +14,12 @@ cdef class Slab:
     def __dealloc__(self):
         free(self.memory)
 
-    cdef int allocate(self, str what) except -1:
-        """Gets memory for what was counted; the error says what it is for."""
+    cdef int allocate(self, str what, Py_ssize_t n_problems, Py_ssize_t n_dim) except -1:
+        """Gets memory for what was counted; the error says what it is for, of problems side by side."""
         cdef size_t n_bytes = <uintptr_t>self.next
         self.memory = malloc(n_bytes + ALIGNMENT)
         if self.memory == NULL:
-            raise MemoryError(f"{what} need {n_bytes} bytes")
+            raise MemoryError(f"the {what} of {n_problems} problems of {n_dim} dimensions need {n_bytes} bytes")
         self.next = <double *>((<uintptr_t>self.memory + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
         return 0
 

@@ -85,9 +85,9 @@ cdef class CompiledPoint(Objective):
         return n_moves * block.n_dim
 
     cdef Py_ssize_t evaluate_moved(self, Block *block, double *coordinates, Py_ssize_t n_moves) except -1 nogil:
-        cdef Py_ssize_t i, k, n_dim = block.n_dim, plane = block.n_dim * block.stride
+        cdef Py_ssize_t i, _k, n_dim = block.n_dim, stride = block.stride
         cdef double *x = block.x
-        cdef double *place
+        cdef double *place = coordinates
         cdef double middle
         cdef void *user_data = self.user_data
         cdef PointFunction function = self.function
@@ -95,18 +95,20 @@ cdef class CompiledPoint(Objective):
         if self.writes or not self.is_tested:
             return self.evaluate_moved_at_copies(block, coordinates, n_moves)
         memcpy(self.point, x, n_dim * sizeof(double))
-        for i in range(n_dim):
-            middle = x[i]
-            place = coordinates + i * block.stride
+        for _k in range(n_moves):
             if function_with_data != NULL:
-                for k in range(n_moves):
-                    x[i] = place[k * plane]
-                    place[k * plane] = function_with_data(<int>n_dim, x, user_data)
+                for i in range(n_dim):
+                    middle = x[i]
+                    x[i] = place[i * stride]
+                    place[i * stride] = function_with_data(<int>n_dim, x, user_data)
+                    x[i] = middle
             else:
-                for k in range(n_moves):
-                    x[i] = place[k * plane]
-                    place[k * plane] = function(<int>n_dim, x)
-            x[i] = middle
+                for i in range(n_dim):
+                    middle = x[i]
+                    x[i] = place[i * stride]
+                    place[i * stride] = function(<int>n_dim, x)
+                    x[i] = middle
+            place += n_dim * stride
         if memcmp(self.point, x, n_dim * sizeof(double)):
             block.culprit = 0
             with gil:

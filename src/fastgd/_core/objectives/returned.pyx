@@ -70,7 +70,7 @@ cdef int copy_values(object result, const Block *block) except -1:
 cdef int copy_gradients(object result, bint rows, const Block *block) except -1:
     """g = result, for the gradients of a block; no broadcasting."""
     cdef Py_buffer buffer
-    cdef Py_ssize_t i, j
+    cdef Py_ssize_t i, j, step, n = block.n_points
     cdef char *row
     cdef double *g
     cdef tuple expected = (block.n_points, block.n_dim) if rows else (block.n_dim, block.n_points)
@@ -84,11 +84,12 @@ cdef int copy_gradients(object result, bint rows, const Block *block) except -1:
     if rows:
         result = result.T
     PyObject_GetBuffer(result, &buffer, PyBUF_STRIDES)
+    step = buffer.strides[1]
     for i in range(block.n_dim):
         row = <char *>buffer.buf + i * buffer.strides[0]
         g = block.out.g + i * block.stride
-        for j in range(block.n_points):
-            g[j] = (<double *>(row + j * buffer.strides[1]))[0]
+        for j in range(n):
+            g[j] = (<double *>(row + j * step))[0]
     PyBuffer_Release(&buffer)
     return 0
 

@@ -36,7 +36,8 @@ cdef double MOST_TRIALS_IF_MONOTONE = 20.0
 cdef class Armijo(Search):
     """Backtracking, by the minimum of a parabola, from the step that the direction proposes.
 
-    With `monotone` every iterate is lower than the one before; otherwise lower than the highest of the last few.
+    With `monotone` every iterate is lower than the one before, but for rounding; otherwise than the highest of the
+    last few.
     """
 
     def __init__(self, Pointer direction not None, bint monotone=False):
@@ -59,7 +60,7 @@ cdef class Armijo(Search):
             self.seen = take_integers(self.slab, lanes.capacity)
             self.anew = take_integers(self.slab, lanes.capacity)
             if time == 0:
-                self.slab.allocate(f"lists of {lanes.capacity} lanes")
+                self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         return 0
 
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
