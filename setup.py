@@ -47,4 +47,4 @@ extensions = [
 # In a folder of its own, or what an ordinary build has left there would be taken for up to date.
 BUILD = "build/debug" if DEBUG else "build/release"
 setup(ext_modules=cythonize(extensions, compiler_directives=DIRECTIVES, build_dir=f"{BUILD}/cython"),
-      options={"build": {"build_base": BUILD}})
+      options={"build": {"build_base": BUILD}, "build_ext": {"parallel": os.cpu_count()}})

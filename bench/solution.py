@@ -197,8 +197,9 @@ def draw(curves, picture):
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 8), sharex=True, sharey=True, layout="constrained")
     for axis, (title, needed) in zip(axes.flat, curves.items(), strict=True):
         for side, of_side in needed.items():
-            axis.step(np.sort(of_side), np.arange(1, len(of_side) + 1) / len(of_side), where="post", label=side,
-                      linestyle="--" if side in SCIPY else "-")
+            points = np.append(np.sort(of_side[of_side <= BUDGETS[-1]]), BUDGETS[-1])
+            shares = np.minimum(np.arange(1, len(points) + 1), len(points) - 1) / len(of_side)
+            axis.step(points, shares, where="post", label=side, linestyle="--" if side in SCIPY else "-")
         axis.set(title=title, xscale="log", xlim=(2, BUDGETS[-1]), ylim=(0.0, 1.02))
         axis.grid(alpha=0.3)
     axes[0, 0].legend()
