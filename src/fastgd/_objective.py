@@ -12,6 +12,7 @@ from ._inputs import as_batch_args, as_calling_form, as_choice
 from .difference import Difference
 
 DEFAULT_DIFFERENCE = Difference()
+GRADIENT = 2  # the bit of the core's questions
 
 
 def split_jac(jac):
@@ -88,7 +89,7 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
             "args": args,
             "batch_args": batch_args,
             "jac": own_jac is not None,
-            "differences (it has gradients of its own)": bool(fun.supplies & 2) and jac is not None,
+            "differences (it has gradients of its own)": bool(fun.supplies & GRADIENT) and jac is not None,
             "vectorized": vectorized,
             "unpack": unpack,
             "maximize": maximize,
