@@ -201,6 +201,27 @@ def as_bounds(bounds, points, name):
     return lower, upper
 
 
+def as_x_scale(x_scale, points):
+    """The scales of all points as rows of powers of two; None where they are 1, or none are given."""
+    if x_scale is None:
+        return None
+    if isinstance(x_scale, str):
+        as_choice(x_scale, "x_scale", ("start",))
+        sizes = np.abs(points.rows)
+        sizes = np.where((sizes > 0.0) & (sizes < np.inf), sizes, 1.0)
+    else:
+        sizes = as_real_array(x_scale, "x_scale").astype(np.float64)
+        check_range(sizes, "x_scale", 0.0, np.inf, True)
+        try:
+            sizes = np.broadcast_to(sizes, points.shape).reshape(points.rows.shape)
+        except ValueError:
+            raise ValueError(f"x_scale of shape {sizes.shape} does not broadcast to the shape of x0, {points.shape}"
+                             ) from None
+    significands, exponents = np.frexp(sizes)
+    powers = np.ldexp(1.0, np.clip(exponents - (significands < 0.75), -MOST_DOUBLINGS, MOST_DOUBLINGS))
+    return None if (powers == 1.0).all() else powers
+
+
 def one_bound(bound, side, points, name):
     """Of all points; None is no bound, as it is in SciPy's pairs."""
     nowhere = {"lower": -np.inf, "upper": np.inf}[side]
@@ -308,6 +329,9 @@ def as_choice(value, name, choices):
                          + did_you_mean(value, choices))
     return value
 
+
+# Scales beyond these powers of two would leave x / scale without room.
+MOST_DOUBLINGS = 500
 
 # What other libraries call it.
 ALIASES = {"lr": "learning_rate", "tol": "gtol", "tolerance": "gtol", "seed": "rng", "random_state": "rng",

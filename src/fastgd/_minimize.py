@@ -16,6 +16,7 @@ from ._inputs import (
     as_key,
     as_out,
     as_points,
+    as_x_scale,
     count_per_problem,
     per_problem,
     refuse_unknown,
@@ -30,9 +31,10 @@ from .result import Result, Status
 
 @without_rest
 def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bounds=None, vectorized=False,
-             unpack=False, batch_args=(), maxiter=1000, gtol=1e-6, xtol=0.0, ftol=0.0, ftarget=None, maxfev=None,
-             maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None, checkpoint=None, out=None,
-             on_error="raise", callback=None, trace=0, progress=False, **unknown) -> Result:
+             unpack=False, batch_args=(), maxiter=1000, gtol=None, x_scale=None, xtol=0.0, ftol=0.0, ftarget=None,
+             maxfev=None, maxtime=None, keep_best=False, noise=None, rng=None, workers=1, chunk_size=None,
+             checkpoint=None, out=None, on_error="raise", callback=None, trace=0, progress=False,
+             **unknown) -> Result:
     """Minimize a function of one or more variables, from one starting point or from many.
 
     Parameters
@@ -181,8 +183,9 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
     """
     refuse_unknown(unknown, "minimize", minimize)
     return _solve(fun, x0, args, False, method=method, learning_rate=learning_rate, jac=jac, bounds=bounds,
-                  vectorized=vectorized, unpack=unpack, batch_args=batch_args, maxiter=maxiter, gtol=gtol, xtol=xtol,
-                  ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime, keep_best=keep_best, noise=noise, rng=rng,
+                  vectorized=vectorized, unpack=unpack, batch_args=batch_args, maxiter=maxiter, gtol=gtol,
+                  x_scale=x_scale, xtol=xtol, ftol=ftol, ftarget=ftarget, maxfev=maxfev, maxtime=maxtime,
+                  keep_best=keep_best, noise=noise, rng=rng,
                   workers=workers, chunk_size=chunk_size, checkpoint=checkpoint, out=out, on_error=on_error,
                   callback=callback, trace=trace, progress=progress)
 
@@ -247,6 +250,8 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         fun=resolved(fun), jac=resolved(options["jac"]), given=(fun, options["jac"]), args=as_args(args),
         vectorized=options["vectorized"], unpack=options["unpack"], batch_args=options["batch_args"], points=points,
         batch_shape=points.batch_shape, bounds=bounds, limits=_limits(points, learning_rates, options),
+        x_scale=as_x_scale(options["x_scale"], points),
+        finds_scale=options["x_scale"] is None and method.fixed_rate is None,
         method=method, rates=as_rates(method), noise=_as_core_noise(options["noise"], options["rng"], method),
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
@@ -305,7 +310,8 @@ def _limits(points, learning_rates, options):
         ftarget = per_problem(ftarget, "ftarget", points, minimum=-np.inf, open_below=True)
     return {
         "learning_rate": learning_rates,
-        "gtol": per_problem(options["gtol"], "gtol", points),
+        "gtol": (repeated(np.nan, np.float64, points) if options["gtol"] is None
+                 else per_problem(options["gtol"], "gtol", points)),
         "xtol": per_problem(options["xtol"], "xtol", points),
         "ftol": per_problem(options["ftol"], "ftol", points),
         "ftarget": ftarget,

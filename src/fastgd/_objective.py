@@ -4,6 +4,8 @@ from importlib import import_module
 from operator import attrgetter
 from types import FunctionType
 
+import numpy as np
+
 from ._core.evaluation.stencils import Stencil
 from ._core.objectives.objective import Objective
 from ._core.objectives.pointwise import Pointwise
@@ -21,7 +23,7 @@ def split_jac(jac):
     if jac is None or jac is DEFAULT_DIFFERENCE:
         return None, Stencil()
     if isinstance(jac, Difference):
-        return None, Stencil(jac.step or 0.0, jac.x_scale)
+        return None, Stencil(None if jac.step is None else np.array([jac.step]))
     if isinstance(jac, str):
         as_choice(jac, "jac", ("3-point", "exact"))
         return None if jac == "3-point" else jac, Stencil()

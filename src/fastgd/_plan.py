@@ -49,6 +49,8 @@ class Plan:
     points: Points
     bounds: tuple  # lower and upper as rows, or None
     limits: dict  # by name: of every problem the learning rate, the tolerances and the most that it may take
+    x_scale: Any  # powers of two as rows, or None: 1, or
+    finds_scale: bool  # found at the start of each problem
     noise: tuple | None  # scale, decay and key
     rates: Any  # the learning rates of any iterations, a Rates, if they change
     batch_shape: tuple  # of the whole batch, also where this is a range,
@@ -80,6 +82,7 @@ class Plan:
             batch_args=tuple(values[problems] for values in self.batch_args),
             points=Points(rows, rows.shape),
             bounds=tuple(side if side is None else side[problems] for side in self.bounds),
+            x_scale=None if self.x_scale is None else self.x_scale[problems],
             limits={name: values[problems] for name, values in self.limits.items()},
         )
 
@@ -124,8 +127,8 @@ class Plan:
         if running is not None:
             running.append(clock)
         lower, upper = self.bounds
-        source = Source(self.points.rows, self.limits, lower=lower, upper=upper, first=self.first,
-                        batch_shape=self.batch_shape)
+        source = Source(self.points.rows, self.limits, lower=lower, upper=upper, x_scale=self.x_scale,
+                        first=self.first, batch_shape=self.batch_shape)
         watched = None if observer is None or observer.watched is None else observer.watched[
             self.first:self.first + self.points.n_problems]
         noise = None if self.noise is None else GaussianNoise(*self.noise)
@@ -133,13 +136,16 @@ class Plan:
         evaluator = Evaluator(objective, stencil, clock, self.maximize)
         with unraisable_as_error(functions, clock):
             run(evaluator, self.method.rule(), source, Sink(**answers), rates=rates, noise=noise,
-                keep_best=self.keep_best, maxtime=maxtime, observer=observer, watched=watched)
+                keep_best=self.keep_best, finds_scale=self.finds_scale,
+                gtol_is_absolute=not np.isnan(self.limits["gtol"]).all(),
+                checks_jac=self.jac is True or callable(self.jac), maxtime=maxtime, observer=observer, watched=watched)
 
     def leave(self, answers, status):
         """Answers for problems that are not begun: x0 and nothing else."""
         answers["x"][...] = self.points.rows
         answers["jac"][...] = answers["fun"][...] = np.nan
-        for name in ("nit", "nfev", "njev"):
+        answers["seen"][...] = answers["expected"][...] = np.nan
+        for name in ("nit", "nfev", "njev", "reason"):
             answers[name][...] = 0
         answers["status"][...] = status
 

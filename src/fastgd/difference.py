@@ -15,9 +15,6 @@ class Difference:
         The absolute step h, in units of x, used exactly as given. By default h is chosen for every coordinate: the
         power of two nearest to ``eps**(1/3) * max(x_scale, abs(x))``, about 6e-6 for x near 1, so that x + h and x - h
         carry no rounding error unless they are beyond the next power of two.
-    x_scale : float, default 1.0, at least 1e-300
-        The size below which a change of x matters little, in units of x. Set it when coordinates are much smaller
-        than 1.
 
     Raises
     ------
@@ -49,10 +46,8 @@ class Difference:
     """
 
     step: float | None = None
-    x_scale: float = 1.0
 
     def __post_init__(self):
         if self.step is not None:
             object.__setattr__(self, "step", as_float(self.step, "step", open_below=True,
                                                             below=2.0**1023))  # 2h is finite
-        object.__setattr__(self, "x_scale", as_float(self.x_scale, "x_scale", minimum=1e-300))

@@ -5,13 +5,37 @@ from typing import Any
 
 import numpy as np
 
-from ._core.stopping import Status
+from ._core.stopping import Reason, Status
 
 __all__ = ["Iterate", "Result", "Status", "Trace"]
 
 # The fields that are arrays of a batch: whether a problem has a row in it, or a number, and of what dtype.
 ARRAYS = {"x": (True, np.float64), "jac": (True, np.float64), "fun": (False, np.float64), "nit": (False, np.intp),
-          "nfev": (False, np.intp), "njev": (False, np.intp), "status": (False, np.intp)}
+          "nfev": (False, np.intp), "njev": (False, np.intp), "status": (False, np.intp),
+          # what was seen where a problem ended: a Reason, and two numbers
+          "reason": (False, np.intp), "seen": (False, np.float64), "expected": (False, np.float64)}
+
+
+def evidence(reason, seen, expected, maximized):
+    """What a message says besides the status."""
+    if reason in (Reason.ABOVE_START, Reason.NO_DIFFERENCE) and maximized:
+        seen, expected = -seen, -expected if reason == Reason.ABOVE_START else expected
+    if reason == Reason.NO_LOWER and expected < seen:
+        return (f" No lower value was found along the direction, although the largest slope is {seen:.6g}, known to "
+                f"{expected:.2g}: the function may have a kink here.")
+    if reason == Reason.NO_LOWER:
+        return f" No lower value was found along the direction, although the largest slope is {seen:.6g}."
+    if reason == Reason.CONTRADICTION:
+        return (f" Differences with two steps contradict each other: {seen:.6g} and {expected:.6g}. The function may be "
+                "noisy or have a jump here.")
+    if reason == Reason.JAC:
+        return (f" jac contradicts the values: over a short way down it promises a change of {seen:.6g}, and the values "
+                f"change by {expected:.6g}.")
+    if reason == Reason.ABOVE_START:
+        return f" The gradient is small, but the function is higher than at the start: {seen:.6g}, there {expected:.6g}."
+    if reason == Reason.NO_DIFFERENCE:
+        return f" No difference is seen in any coordinate: the function is {seen:.6g}, rounded to {expected:.2g}."
+    return ""
 
 
 class Record:
@@ -121,6 +145,9 @@ class Result(Record):
     nfev: Any
     njev: Any
     status: Any
+    reason: Any = Reason.NONE
+    seen: Any = np.nan
+    expected: Any = np.nan
     trace: Any = None
     maximized: bool = False
 
@@ -131,11 +158,13 @@ class Result(Record):
 
     @property
     def message(self):
-        """The status in words: str, or an array of them."""
+        """The status in words, and what was seen where a problem ended without success: str, or an array of them."""
         if self.is_single:
-            return self.status.message
+            return Status(self.status).message + evidence(self.reason, self.seen, self.expected, self.maximized)
         messages = np.empty(self.status.shape, dtype=object)
-        messages.flat = [Status(code).message for code in self.status.flat]
+        messages.flat = [
+            Status(code).message + evidence(*what, self.maximized)
+            for code, *what in zip(self.status.flat, self.reason.flat, self.seen.flat, self.expected.flat, strict=True)]
         return messages
 
     @property

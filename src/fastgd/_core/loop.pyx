@@ -19,6 +19,7 @@ from .memory.lanes cimport (
     project,
     remember_best,
     rounded_capacity,
+    scale_of,
     set_limits,
     write_out,
 )
@@ -28,6 +29,7 @@ from .objectives.objective cimport HESSIAN, Objective
 from .searches.rates cimport LearningRates
 from .searches.search cimport Search
 from .stopping cimport CALLBACK, MAXTIME, RUNNING, test
+from .trust cimport Trust
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1 nogil  # to be called with the GIL
@@ -49,16 +51,20 @@ cdef struct Pulse:
 
 
 def run(Evaluator evaluator not None, Search rule not None, Source source not None, Sink sink not None, *,
-        LearningRates rates=None, GaussianNoise noise=None, bint keep_best=False, double maxtime=INFINITY,
-        observer=None, const unsigned char[::1] watched=None):
+        LearningRates rates=None, GaussianNoise noise=None, bint keep_best=False, bint finds_scale=False,
+        bint gtol_is_absolute=True, bint checks_jac=False, double maxtime=INFINITY, observer=None,
+        const unsigned char[::1] watched=None):
     """Minimizes every problem of the source and writes the answers into the sink.
 
     `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
-    the Rule gets. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
+    the Rule gets. With `finds_scale` each problem gets the scales of its curvatures at the start, if it has differences;
+    where gtol is nan it comes from the first gradient. `checks_jac` if the objective supplies gradients of the user's.
+    `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
     marks (all by default); a problem ends when it returns true.
     """
     cdef Lanes lanes
     cdef Slab slab = Slab()
+    cdef Trust trust = Trust(evaluator, rule, checks_jac, source.first)
     cdef Needs needs
     cdef Objective objective = evaluator.blocks.objective
     cdef Py_ssize_t lane, problem
@@ -68,10 +74,14 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     needs.keep_best = keep_best
     needs.values = rule.needs_values or observer is not None and watched is None
     needs.hessians = rule.direction.needs & HESSIAN
+    needs.calibrates = evaluator.calibrates
+    needs.finds_scale = finds_scale and evaluator.calibrates
+    needs.scaled = needs.finds_scale or source.x_scale is not None
     allocate(&lanes, source.n_dim, rounded_capacity(lanes_for(objective, source.n_problems), objective.has_differences),
              slab, needs)
     evaluator.prepare(&lanes, needs.hessians)
     rule.prepare(&lanes)
+    trust.prepare(&lanes, gtol_is_absolute)
     if noise is not None:
         noise.prepare(&lanes)
     evaluator.blocks.block.first = source.first
@@ -83,10 +93,10 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
             rates.most = max(rates.most, count_limit_of(source, MAXITER_LIMIT, problem))
     try:
         if objective.needs_gil:
-            descend(&lanes, evaluator, rule, rates, noise, source, sink, observer)
+            descend(&lanes, evaluator, rule, trust, rates, noise, source, sink, observer)
         else:
             with nogil:
-                descend(&lanes, evaluator, rule, rates, noise, source, sink, observer)
+                descend(&lanes, evaluator, rule, trust, rates, noise, source, sink, observer)
     except Exception as error:
         lane = evaluator.blocks.culprit()
         if lane >= 0:
@@ -119,7 +129,7 @@ cdef object annotate(error, note):
         pass
 
 
-cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, LearningRates rates, GaussianNoise noise,
+cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Trust trust, LearningRates rates, GaussianNoise noise,
                  Source source, Sink sink, object observer) except -1 nogil:
     cdef Pulse pulse = Pulse(1, 1, 0.0, 0.0)
     cdef double sign = evaluator.blocks.sign
@@ -136,9 +146,15 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, LearningRates r
             give_up(lanes, sink, sign)
             break
         rule.receive(lanes)
+        if lanes.any_fresh and trust.begin():
+            give_up(lanes, sink, sign)
+            break
         if lanes.keep_best:
             remember_best(lanes)
         test(lanes)
+        if lanes.n_doubtful and trust.verify():
+            give_up(lanes, sink, sign)
+            break
         if observer is not None:
             with gil:
                 show_iterates(lanes, observer, source, sign)
@@ -151,6 +167,9 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, LearningRates r
         if lanes.bounded:
             project(lanes)
         if unlikely(lanes.n_finished):
+            if unlikely(trust.review()):
+                give_up(lanes, sink, sign)
+                break
             turn_over(lanes, rule, source, sink, sign)
     if evaluator.blocks.clock.deadline > 0.0:  # else the run was cancelled
         evaluate_missing(lanes, evaluator, source, sink)
@@ -216,13 +235,14 @@ cdef void give_up(Lanes *lanes, Sink sink, double sign) noexcept nogil:
     """The time is over: what the lanes have is their answer."""
     cdef Py_ssize_t lane
     for lane in range(lanes.live):
-        finish(lanes, lane, MAXTIME)
+        if lanes.status[lane] == RUNNING:
+            finish(lanes, lane, MAXTIME)
         write_out(lanes, lane, sink, sign)
     lanes.live = 0
 
 
 cdef int show_iterates(Lanes *lanes, observer, Source source, double sign) except -1:
-    cdef Py_ssize_t i, lane, problem
+    cdef Py_ssize_t i, at, lane, problem
     cdef double[::1] x
     cdef double[::1] g
     for lane in range(lanes.live):
@@ -234,8 +254,9 @@ cdef int show_iterates(Lanes *lanes, observer, Source source, double sign) excep
         x = point
         g = gradient
         for i in range(lanes.n_dim):
-            x[i] = lanes.here.x[i * lanes.capacity + lane]
-            g[i] = sign * lanes.here.g[i * lanes.capacity + lane]
+            at = i * lanes.capacity + lane
+            x[i] = scale_of(lanes, at) * lanes.here.x[at]
+            g[i] = sign * (lanes.here.g[at] / scale_of(lanes, at))
         if observer(source.first + problem, nit_of(lanes, lane), nfev_of(lanes, lane), point,
                     sign * lanes.here.f[lane], gradient):
             if lanes.status[lane] == RUNNING:

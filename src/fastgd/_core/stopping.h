@@ -67,23 +67,52 @@ FASTGD_INLINE int fastgd_projected_norms(double *restrict norm, const double *re
     return small != 0;
 }
 
-/* Leaves max |g| at the iterate of every lane in `norm`; returns whether one is at most gtol. */
-FASTGD_STAGE(int, fastgd_measure_gradients, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
-    const double *gtol = fastgd_limit(lanes, FASTGD_GTOL);
-    if (lanes->bounded)
-        return fastgd_projected_norms(lanes->norm, lanes->here.g, lanes->here.x, lanes->lower, lanes->upper, gtol,
-                                      lanes->capacity, lanes->n_dim, n);
-    return fastgd_free_norms(lanes->norm, lanes->here.g, gtol, lanes->capacity, lanes->n_dim, n);
+/* Leaves max |g / scale| at the iterate of every lane in `size`; returns whether one is at most gtol. */
+FASTGD_INLINE int fastgd_measure_in_units(fastgd_lanes *lanes, const double *restrict gtol, ptrdiff_t n) {
+    double *restrict size = lanes->size;
+    int64_t small = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        size[j] = 0.0;
+    for (ptrdiff_t at = 0; at < lanes->n_dim * lanes->capacity; at += lanes->capacity) {
+        const double *restrict g = lanes->here.g + at, *restrict x = lanes->here.x + at;
+        const double *restrict scale = lanes->trust.scale + at;
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double slope = fabs(g[j]) * fastgd_from_bits(((uint64_t)2046 << 52) - fastgd_bits(scale[j]));
+            if (lanes->bounded)
+                slope = x[j] != (g[j] > 0.0 ? lanes->lower[at + j] : lanes->upper[at + j]) ? slope : 0.0;
+            size[j] = slope > size[j] ? slope : size[j];
+        }
+    }
+    for (ptrdiff_t j = 0; j < n; j++)
+        small |= size[j] <= gtol[j];
+    return small != 0;
 }
 
-/* Lists the lanes whose norm <= gtol; without a branch, which would be mispredicted in every lane that ends. */
+/* Leaves max |g| at the iterate of every lane in `norm`, and in `size` that in the units of gtol; returns whether one is at
+   most gtol. */
+FASTGD_STAGE(int, fastgd_measure_gradients, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    const double *gtol = fastgd_limit(lanes, FASTGD_GTOL);
+    int small;
+    if (lanes->bounded)
+        small = fastgd_projected_norms(lanes->norm, lanes->here.g, lanes->here.x, lanes->lower, lanes->upper, gtol,
+                                       lanes->capacity, lanes->n_dim, n);
+    else
+        small = fastgd_free_norms(lanes->norm, lanes->here.g, gtol, lanes->capacity, lanes->n_dim, n);
+    if (lanes->gtol_is_absolute)
+        return fastgd_measure_in_units(lanes, gtol, n);
+    if (lanes->size != lanes->norm)
+        memcpy(lanes->size, lanes->norm, n * sizeof(double));
+    return small;
+}
+
+/* Lists the lanes whose size <= gtol; without a branch, which would be mispredicted in every lane that ends. */
 FASTGD_INLINE ptrdiff_t fastgd_list_small(fastgd_lanes *lanes) {
-    const double *restrict norm = lanes->norm, *restrict gtol = fastgd_limit(lanes, FASTGD_GTOL);
+    const double *restrict size = lanes->size, *restrict gtol = fastgd_limit(lanes, FASTGD_GTOL);
     ptrdiff_t *restrict candidates = lanes->candidates;
     ptrdiff_t count = 0, n = lanes->live;
     for (ptrdiff_t j = 0; j < n; j++) {
         candidates[count] = j;
-        count += norm[j] <= gtol[j];
+        count += size[j] <= gtol[j];
     }
     return count;
 }

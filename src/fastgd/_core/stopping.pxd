@@ -12,6 +12,7 @@ cpdef enum Code:
     XTOL = 1
     FTOL = 2
     FTARGET = 3
+    PRECISION = 4
     STALLED = -1
     MAXITER = -2
     NONFINITE = -3
@@ -24,7 +25,19 @@ cpdef enum Code:
     WORKER_LOST = -10
 
 
+cpdef enum Reason:
+    # What was seen where a problem ended without success, with two numbers.
+    NONE = 0
+    NO_LOWER = 1       # the largest slope, and its error
+    CONTRADICTION = 2  # two slopes
+    JAC = 3            # the change along a short way by jac, and by values
+    ABOVE_START = 4    # f, and f at the start
+    NO_DIFFERENCE = 5  # f, and its rounding
+
+
 cdef void test(Lanes *lanes) noexcept nogil
+cdef Py_ssize_t decide(Lanes *lanes, Py_ssize_t lane) noexcept nogil
+cdef double size_at(Lanes *lanes, Py_ssize_t lane) noexcept nogil
 
 
 cdef inline bint needs_values(const Lanes *lanes, Py_ssize_t lane) noexcept nogil:

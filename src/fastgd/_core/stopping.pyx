@@ -4,7 +4,7 @@ from enum import IntEnum
 from cython cimport unlikely
 from libc.math cimport fabs
 
-from .memory.lanes cimport AGAIN, count_limit, finish, nfev_of, nit_of
+from .memory.lanes cimport AGAIN, count_limit, finish, nfev_of, nit_of, scale_of
 from .memory.problems cimport GTOL_LIMIT, LEARNING_RATE, MAXFEV_LIMIT, MAXITER_LIMIT, XTOL_LIMIT
 
 cdef extern from "stopping.h":
@@ -27,6 +27,8 @@ class Status(IntEnum):
     XTOL = Code.XTOL, "Converged: the last step changed no coordinate by more than xtol."
     FTOL = Code.FTOL, "Converged: the last step improved the function by no more than ftol."
     FTARGET = Code.FTARGET, "The function value reached ftarget."
+    PRECISION = (Code.PRECISION, "Converged: no component of the gradient exceeds what rounding of the function allows to "
+                 "see.")
     STALLED = Code.STALLED, "No further improvement of the function was possible."
     MAXITER = Code.MAXITER, "The maximum number of iterations was reached."
     NONFINITE = (Code.NONFINITE, "The function, its gradient or the next point was not finite; x is the last good "
@@ -56,27 +58,31 @@ Status.__module__ = "fastgd"
 
 
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """|x - x_before| <= xtol * max(1, |x|) in every coordinate; that a rate of 0 moves nothing says nothing."""
+    """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and is
+    larger than 1; that a rate of 0 moves nothing says nothing."""
     cdef Py_ssize_t i, at
+    cdef double floor
     cdef double xtol = limit(lanes, XTOL_LIMIT)[lane]
     if limit(lanes, LEARNING_RATE)[lane] == 0.0:
         return False
     for i in range(lanes.n_dim):
         at = i * lanes.capacity + lane
-        if not fabs(lanes.here.x[at] - lanes.trial.x[at]) <= xtol * max(1.0, fabs(lanes.here.x[at])):
+        floor = min(1.0, 1.0 / scale_of(lanes, at)) if lanes.finds_scale else 1.0
+        if not fabs(lanes.here.x[at] - lanes.trial.x[at]) <= xtol * max(floor, fabs(lanes.here.x[at])):
             return False
     return True
 
 
 cdef bint fell_at_most_ftol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """0 < f_before - f <= ftol * max(1, |f|)."""
-    cdef double fall = lanes.trial.f[lane] - lanes.here.f[lane]
+    """0 < f_before - f <= ftol * max(|f|, min(1, |f at the start|))."""
+    cdef double fall = lanes.trial.f[lane] - lanes.here.f[lane], first_f = fabs(lanes.trust.first_f[lane])
+    cdef double floor = first_f if first_f < 1.0 else 1.0
     return (lanes.here.knows_f[lane] and lanes.trial.knows_f[lane] and fall > 0.0
-            and fall <= limit(lanes, FTOL_LIMIT)[lane] * max(1.0, fabs(lanes.here.f[lane])))
+            and fall <= limit(lanes, FTOL_LIMIT)[lane] * max(floor, fabs(lanes.here.f[lane])))
 
 
 cdef Py_ssize_t decide(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    if lanes.norm[lane] <= limit(lanes, GTOL_LIMIT)[lane]:
+    if lanes.size[lane] <= limit(lanes, GTOL_LIMIT)[lane]:
         return GTOL
     if nit_of(lanes, lane) > 0 and limit(lanes, XTOL_LIMIT)[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
         return XTOL
@@ -94,7 +100,7 @@ cdef Py_ssize_t decide(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
 cdef inline bint may_end(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
     """The common case of `decide`, for lanes that have no tolerance but gtol; and whether to look at one that is not at
     an iterate, whose norm may be of any other round."""
-    return (lanes.norm[lane] <= limit(lanes, GTOL_LIMIT)[lane]
+    return (lanes.size[lane] <= limit(lanes, GTOL_LIMIT)[lane]
             or nit_of(lanes, lane) >= count_limit(lanes, MAXITER_LIMIT)[lane]
             or nfev_of(lanes, lane) + lanes.cost > count_limit(lanes, MAXFEV_LIMIT)[lane])
 
@@ -127,5 +133,27 @@ cdef void test(Lanes *lanes) noexcept nogil:
             status = MAXFEV if search_is_over_budget(lanes, lane) else RUNNING
         else:
             status = decide(lanes, lane)
-        if status != RUNNING:
+        if status == RUNNING:
+            continue
+        if lanes.doubts_gtol and status == GTOL or lanes.doubts_all and status >= 0 and status != FTARGET:
+            lanes.claims[lane] = status
+            lanes.doubtful[lanes.n_doubtful] = lane
+            lanes.n_doubtful += 1
+        else:
             finish(lanes, lane, status)
+
+
+cdef double size_at(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Measures the projected gradient at the iterate of a lane again; returns its size in the units of gtol."""
+    cdef Py_ssize_t i, at
+    cdef double slope
+    lanes.norm[lane] = lanes.size[lane] = 0.0
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        slope = lanes.here.g[at]
+        if lanes.bounded and lanes.here.x[at] == (lanes.lower[at] if slope > 0.0 else lanes.upper[at]):
+            continue
+        lanes.norm[lane] = max(lanes.norm[lane], fabs(slope))
+        if lanes.size != lanes.norm:
+            lanes.size[lane] = max(lanes.size[lane], fabs(slope / scale_of(lanes, at) if lanes.gtol_is_absolute else slope))
+    return lanes.size[lane]

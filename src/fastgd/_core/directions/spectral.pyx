@@ -13,6 +13,7 @@ from ..memory.slab cimport take_integers
 from .direction cimport state_row
 
 cdef extern from "directions/spectral.h":
+    double RELATIVE_STEP "FASTGD_RELATIVE_STEP"
     enum:
         SCALE "FASTGD_SCALE"
         STEP "FASTGD_STEP"
@@ -74,4 +75,4 @@ cdef class Spectral(Pointer):
         for i in range(lanes.n_dim):
             largest = max(largest, fabs(lanes.here.x[i * lanes.capacity + lane]))
         state_row(self, lanes, SHORTEST)[lane] = state_row(self, lanes, SHORTEST_BEFORE)[lane] = INFINITY
-        return min(max(1.0, lanes.relative_step * largest) / lanes.norm[lane], LARGEST_STEP)
+        return min(max(1.0, RELATIVE_STEP * largest) / lanes.norm[lane], LARGEST_STEP)

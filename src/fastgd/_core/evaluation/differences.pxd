@@ -14,6 +14,9 @@ cdef class Differences:
     cdef Lanes *lanes
     cdef Py_ssize_t *some_lanes   # a part of those that gradients are taken of
     cdef Py_ssize_t *columns      # of a list of lanes, to be looked at again
+    cdef double *first_values     # (n_dim, capacity) to keep the values at both points of every pair; else NULL
+    cdef double *second_values
+    cdef bint has_differences(self) noexcept nogil
     cdef int prepare(self) except -1
     cdef int take(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
     cdef int take_moved(self, double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil

@@ -24,6 +24,8 @@ from .stencils cimport N_MOVES, Steps, length_of_rows, plane
 cdef extern from "evaluation/stencils.h":
     bint fastgd_quotients(const Steps *steps, double *g, const double *first, const double *second, const double *x,
                           Py_ssize_t n) noexcept nogil
+    bint fastgd_row_of_quotients(double *g, const double *first, const double *second, const double *h,
+                                 bint are_powers_of_two, Py_ssize_t n) noexcept nogil
     bint fastgd_divide(double *g, const double *h, bint are_powers_of_two, Py_ssize_t n) noexcept nogil
 
 
@@ -80,9 +82,10 @@ cdef class Differences:
         cdef Lanes *lanes = self.lanes
         cdef double *x = side_by_side(self.blocks, lane_of, n)
         cdef Py_ssize_t j, n_values = 0
-        if lanes.bounded:
-            self.stencil.fit_into_bounds(x, lane_of, n)
-        if lanes.want_in_common < 0 or lanes.want_in_common & VALUE:
+        self.stencil.choose()
+        if self.stencil.by_rows:
+            self.stencil.fill_rows(x, lane_of, n)
+        if self.first_values == NULL and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
             for j in range(n):
                 self.some_lanes[n_values] = lane_of[j]
                 n_values += lanes.want[lane_of[j]] & VALUE
@@ -92,7 +95,7 @@ cdef class Differences:
             x = side_by_side(self.blocks, lane_of, n)  # other points were gathered
         if unlikely(self.blocks.width == 1 and not self.blocks.may_be_asked(x, lane_of[0])):
             return 0
-        if self.blocks.objective.takes_points or self.blocks.objective.has_differences:
+        if self.blocks.objective.takes_points or self.has_differences():
             if n_values == n and self.blocks.evaluate_points(lane_of, n, VALUE):
                 return 1
             if self.blocks.objective.takes_points:
@@ -101,6 +104,10 @@ cdef class Differences:
         if groups_per_call(self.blocks.width, n, N_MOVES * lanes.n_dim) > 1:
             return self.evaluate_together(x, lane_of, n, n_values == n)
         return self.evaluate_stencil(x, lane_of, n, n_values == n)
+
+    cdef bint has_differences(self) noexcept nogil:
+        """Whether the objective's own differences are to be used: they do not tell the values."""
+        return self.blocks.objective.has_differences and self.first_values == NULL
 
     cdef int take_moved(self, double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
@@ -203,7 +210,7 @@ cdef class Differences:
         cdef double *out
         cdef double *h = self.stencil.h
         cdef Py_ssize_t i, j, at = 0, length = length_of_rows(lanes, n)
-        cdef bint finite = True, are_powers = not (lanes.bounded or self.stencil.steps.step > 0.0)
+        cdef bint finite = True, are_powers = not (lanes.bounded or lanes.steps != NULL)
         if time_is_over(self.blocks.clock):
             return 1
         self.stencil.set_steps(x, lane_of, n)
@@ -256,7 +263,7 @@ cdef class Differences:
         cdef Py_ssize_t j, k, side, lane, at = i * lanes.capacity
         cdef double *y = lanes.trial.x
         cdef const double *h = self.stencil.h + at
-        cdef const double *second = self.stencil.second + at if lanes.bounded else NULL
+        cdef const double *second = self.stencil.second + at
         cdef double step, slope
         for j in range(n):
             self.some_lanes[j] = lane_of[self.columns[j]]
@@ -293,12 +300,20 @@ cdef class Differences:
         cdef Py_ssize_t j, lane
         cdef bint finite
         cdef double *g = lanes.trial.g + at
-        if are_first_lanes(lane_of, n):
-            finite = fastgd_quotients(&self.stencil.steps, g, first, second, x, length)
+        cdef double *out = g if are_first_lanes(lane_of, n) else self.stencil.row
+        if self.stencil.by_rows:
+            finite = fastgd_row_of_quotients(out, first, second, self.stencil.h + at,
+                                             lanes.steps == NULL, length)
         else:
-            finite = fastgd_quotients(&self.stencil.steps, self.stencil.row, first, second, x, n)
+            finite = fastgd_quotients(&self.stencil.steps, out, first, second, x, length)
+        if out != g:
             for j in range(n):
-                g[lane_of[j]] = self.stencil.row[j]
+                g[lane_of[j]] = out[j]
+        if self.first_values != NULL:
+            for j in range(length):
+                lane = j - j % lanes.capacity + lane_of[j % lanes.capacity]
+                self.first_values[at + lane] = first[j]
+                self.second_values[at + lane] = second[j]
         if lanes.bounded and not fastgd_all_central(self.stencil.h + at, self.stencil.second + at, n):
             finite &= self.contract_one_sided(at, first, second, lane_of, n)
         if unlikely(not finite):

@@ -9,6 +9,7 @@ cdef class Evaluator:
     cdef Blocks blocks
     cdef Differences differences
     cdef Hessians hessians        # None if they are not wanted
+    cdef bint calibrates          # steps of differences are found, and not given
     cdef Slab slab
     cdef Lanes *lanes
     cdef Py_ssize_t *value_lanes  # (capacity,) lists of lanes
@@ -18,3 +19,5 @@ cdef class Evaluator:
     cdef int evaluate(self) except -1 nogil
     cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil
     cdef int evaluate_as_wanted(self) except -1 nogil
+    cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil
+    cdef void scale_hessians(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

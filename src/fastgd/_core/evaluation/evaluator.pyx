@@ -1,7 +1,6 @@
 """Evaluates what the lanes want: by asking the objective, and by differences for what it does not supply."""
 from cython cimport final, unlikely
-from libc.math cimport INFINITY
-
+from ..memory.lanes cimport fastgd_into_units, fastgd_out_of_units
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
 from ..stopping cimport RUNNING
@@ -9,22 +8,27 @@ from .clock cimport Clock
 from .stencils cimport N_MOVES, Stencil
 
 cdef extern from "memory/lanes.h":
+    void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     bint fastgd_want_alike(const Lanes *lanes, Py_ssize_t n) noexcept nogil
 
 
 @final
 cdef class Evaluator:
-    """Evaluates an objective at the trial points of all lanes; if it is to be maximized, its negative."""
+    """Evaluates an objective at the trial points of all lanes; if it is to be maximized, its negative.
+
+    The lanes hold x / scale, and get scale * g; what is evaluated has the user's units.
+    """
 
     def __init__(self, Objective objective not None, Stencil stencil not None, Clock clock not None,
                  bint maximize=False):
         self.blocks = Blocks(objective, clock, maximize)
         self.differences = Differences(self.blocks, stencil)
+        self.calibrates = not objective.supplies & GRADIENT and stencil.given is None
         self.slab = Slab()
 
     cdef int prepare(self, Lanes *lanes, bint hessians) except -1:
         """Takes the memory for an evaluation of these lanes."""
-        cdef Stencil stencil = self.differences.stencil
         cdef Py_ssize_t time
         cdef bint has_gradient
         self.lanes = lanes
@@ -33,15 +37,13 @@ cdef class Evaluator:
         if not has_gradient:
             self.differences.prepare()
         if hessians:
-            self.hessians = Hessians(self.blocks, stencil.steps.x_scale)
+            self.hessians = Hessians(self.blocks)
             self.hessians.prepare()
         for time in range(2):
             self.value_lanes = take_integers(self.slab, lanes.capacity)
             self.gradient_lanes = take_integers(self.slab, lanes.capacity)
             if time == 0:
                 self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
-        lanes.least_step = INFINITY if has_gradient else stencil.least_step()
-        lanes.relative_step = stencil.relative_step()
         lanes.cost = self.most_evaluations()
         lanes.differences_need_f = lanes.bounded and not has_gradient
         return 0
@@ -69,6 +71,8 @@ cdef class Evaluator:
         if lanes.want_in_common < 0 and fastgd_want_alike(lanes, lanes.live):
             lanes.want_in_common = lanes.want[0]
         lanes.gradients_wait = False
+        if lanes.trust.scale != NULL:
+            fastgd_into_units(lanes, lanes.live)
         if lanes.want_in_common >= 0:
             late = self.evaluate_lanes(lanes.all_lanes, lanes.live, lanes.want_in_common)
         else:
@@ -80,6 +84,8 @@ cdef class Evaluator:
                 late = self.evaluate_lanes(self.value_lanes, n, VALUE)
             else:
                 late = self.evaluate_as_wanted()
+        if lanes.trust.scale != NULL:
+            fastgd_out_of_units(lanes, lanes.live)
         if unlikely(self.blocks.unwritten >= 0):
             with gil:
                 raise RuntimeError("the compiled function returned 0 but left an output unwritten")
@@ -104,6 +110,8 @@ cdef class Evaluator:
     cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil:
         """One question, of n lanes."""
         cdef int late = 0
+        if self.lanes.trust.scale != NULL and want == HESSIAN:
+            self.scale_gradients(lane_of, n, False)
         if want == HESSIAN:
             pass
         elif want == VALUE or self.blocks.objective.supplies & GRADIENT:
@@ -112,4 +120,38 @@ cdef class Evaluator:
             late = self.differences.take(lane_of, n)
         if want & HESSIAN and not late:
             late = self.hessians.take(lane_of, n)
+        if self.lanes.trust.scale != NULL:
+            if want != VALUE or self.lanes.gradients_came:
+                self.scale_gradients(lane_of, n, True)
+            if want & HESSIAN:
+                self.scale_hessians(lane_of, n)
         return late
+
+    cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil:
+        """Of n lanes: into the units of x / scale, or out of them."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, j, at
+        if n == lanes.live:
+            if into:
+                fastgd_scale_gradients(lanes, n)
+            else:
+                fastgd_unscale_gradients(lanes, n)
+            return
+        for i in range(lanes.n_dim):
+            for j in range(n):
+                at = i * lanes.capacity + lane_of[j]
+                if into:
+                    lanes.trial.g[at] *= lanes.trust.scale[at]
+                else:
+                    lanes.trial.g[at] /= lanes.trust.scale[at]
+
+    cdef void scale_hessians(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+        """The same of Hessians."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, k, j, row = 0, stride = lanes.capacity
+        for i in range(lanes.n_dim):
+            for k in range(i + 1):
+                for j in range(n):
+                    lanes.trial.H[row * stride + lane_of[j]] *= (
+                        lanes.trust.scale[i * stride + lane_of[j]] * lanes.trust.scale[k * stride + lane_of[j]])
+                row += 1

@@ -5,7 +5,6 @@ from .blocks cimport Blocks
 
 cdef class Hessians:
     cdef Blocks blocks
-    cdef double x_scale
     cdef Slab slab
     cdef Lanes *lanes
     cdef Py_ssize_t n_evaluations     # of the function, the most that a Hessian takes

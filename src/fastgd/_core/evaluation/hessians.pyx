@@ -18,9 +18,9 @@ from .blocks cimport (
     note_value,
     side_by_side,
 )
-from .stencils cimport fit_steps, rounded_step
+from .stencils cimport RELATIVE_STEP, fit_steps, rounded_step
 
-# Steps relative to max(x_scale, |x|). Rounding leaves an error of eps |g| / h in a difference of gradients, and of
+# Steps relative to max(unit, |x|), if those of gradients are the usual ones. Rounding leaves an error of eps |g| / h in a difference of gradients, and of
 # 4 eps |f| / h^2 in a second difference of values; the terms that are left out are of order h, and of order h^2.
 cdef double STEP_OF_GRADIENTS = 2.0 ** -26
 cdef double STEP_OF_VALUES = 2.0 ** -13
@@ -51,9 +51,8 @@ cdef class Hessians:
     same with i and j exchanged. All are exact for quadratic functions, but for rounding.
     """
 
-    def __init__(self, Blocks blocks not None, double x_scale):
+    def __init__(self, Blocks blocks not None):
         self.blocks = blocks
-        self.x_scale = x_scale
         self.slab = Slab()
 
     cdef int prepare(self) except -1:
@@ -100,12 +99,15 @@ cdef class Hessians:
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n, double factor) noexcept nogil:
         """The offsets of the points x of n lanes; 0 in a coordinate that is fixed."""
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, j, at, n_numbers = lanes.n_dim * lanes.capacity
+        cdef Py_ssize_t i, j, k, at, n_numbers = lanes.n_dim * lanes.capacity
         cdef double h, second
         for i in range(lanes.n_dim):
             for j in range(n):
                 at = i * lanes.capacity
-                h = rounded_step(x[at + j], factor, self.x_scale)
+                k = at + lane_of[j]
+                h = rounded_step(x[at + j],
+                                 factor * (lanes.trust.factor[k] / RELATIVE_STEP) if lanes.trust.factor != NULL else factor,
+                                 lanes.trust.unit[k] if lanes.trust.unit != NULL else 1.0)
                 second = -h
                 if lanes.bounded:
                     fit_steps(x[at + j], lanes.lower[at + lane_of[j]], lanes.upper[at + lane_of[j]], &h, &second)

@@ -93,21 +93,42 @@ FASTGD_STAGE(int, fastgd_steps,
     return !(nonfinite >> 63);
 }
 
-/* Steps h, and second = -h. Returns whether in all lanes x + h and x - h lie inside the bounds and differ from x, which
-   is finite. */
-FASTGD_STAGE(int, fastgd_central_pairs,
-             (const fastgd_stencil *stencil, double *restrict h, double *restrict second, const double *restrict x,
-              const double *restrict lower, const double *restrict upper, ptrdiff_t n),
-             (stencil, h, second, x, lower, upper, n)) {
-    double step = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+/* Steps h, and second = -h, in a row of a coordinate: a positive `given`, or the power of two nearest to
+   factor * max(unit, |x|), times `stretch`. */
+FASTGD_STAGE(void, fastgd_row_of_steps,
+             (double *restrict h, double *restrict second, const double *restrict x, double given,
+              const double *restrict factor, const double *restrict unit, double stretch, ptrdiff_t n),
+             (h, second, x, given, factor, unit, stretch, n)) {
+    if (given > 0.0)
+        for (ptrdiff_t j = 0; j < n; j++)
+            h[j] = given;
+    else
+        for (ptrdiff_t j = 0; j < n; j++)
+            h[j] = stretch * fastgd_rounded_step(x[j], factor[j], unit[j]);
+    for (ptrdiff_t j = 0; j < n; j++)
+        second[j] = -h[j];
+}
+
+/* Whether in all lanes x + h and x - h are finite and differ from x. */
+FASTGD_STAGE(int, fastgd_pairs_move,
+             (const double *restrict h, const double *restrict x, ptrdiff_t n),
+             (h, x, n)) {
     int64_t fails = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        double rounded = fastgd_rounded_step(x[j], factor, x_scale);
-        h[j] = step > 0.0 ? step : rounded;
-        second[j] = -h[j];
         double above = x[j] + h[j], below = x[j] - h[j];
-        fails |= !(above <= upper[j]) | !(below >= lower[j]) | !(below < x[j]) | !(x[j] < above) | !(above < INFINITY);
+        fails |= !(below < x[j]) | !(x[j] < above) | !(above < INFINITY) | !(below > -INFINITY);
     }
+    return !fails;
+}
+
+/* Whether in all lanes x + h and x - h lie inside the bounds. */
+FASTGD_STAGE(int, fastgd_pairs_fit,
+             (const double *restrict h, const double *restrict x, const double *restrict lower,
+              const double *restrict upper, ptrdiff_t n),
+             (h, x, lower, upper, n)) {
+    int64_t fails = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        fails |= !(x[j] + h[j] <= upper[j]) | !(x[j] - h[j] >= lower[j]);
     return !fails;
 }
 
@@ -142,6 +163,25 @@ FASTGD_STAGE(int, fastgd_quotients,
         g[j] = (first[j] - second[j]) * inverse;
         nonfinite |= fastgd_nonfinite(g[j]);
     }
+    return !(nonfinite >> 63);
+}
+
+/* g = (first - second) / (2 * h) */
+FASTGD_STAGE(int, fastgd_row_of_quotients,
+             (double *restrict g, const double *restrict first, const double *restrict second, const double *restrict h,
+              int are_powers_of_two, ptrdiff_t n),
+             (g, first, second, h, are_powers_of_two, n)) {
+    uint64_t nonfinite = 0;
+    if (are_powers_of_two)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            g[j] = (first[j] - second[j]) * fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(h[j]));
+            nonfinite |= fastgd_nonfinite(g[j]);
+        }
+    else
+        for (ptrdiff_t j = 0; j < n; j++) {
+            g[j] = (first[j] - second[j]) / (2.0 * h[j]);
+            nonfinite |= fastgd_nonfinite(g[j]);
+        }
     return !(nonfinite >> 63);
 }
 

@@ -11,6 +11,7 @@ cdef extern from "evaluation/stencils.h":
         double factor
         double x_scale
 
+    double RELATIVE_STEP "FASTGD_RELATIVE_STEP"
     double rounded_step "fastgd_rounded_step"(double x, double factor, double x_scale) noexcept nogil
 
 
@@ -19,21 +20,27 @@ cdef enum:
 
 
 cdef class Stencil:
+    cdef const double[::1] given  # steps, or None
     cdef Steps steps
+    cdef double stretch       # how many times the usual step to take
+    cdef bint by_rows         # h and `second` are filled before they are used
     cdef Slab slab
     cdef Lanes *lanes
     cdef bint step_vanishes   # one of those that were fitted into bounds
-    cdef double *h            # (n_dim, capacity) steps, where bounded or the objective has differences
-    cdef double *second       # (n_dim, capacity) offsets of the second point of a pair, where bounded
+    cdef double *h            # (n_dim, capacity) steps, by rows or where the objective has differences
+    cdef double *second       # (n_dim, capacity) offsets of the second point of a pair, by rows
+    cdef double *step         # (n_dim,) the given ones
+    cdef double *ones         # (capacity,)
     cdef double *moved        # (N_MOVES, n_dim, capacity) the moved coordinates of every pair, then the values there
     cdef double *row          # (capacity,)
     cdef double *other_row
     cdef int prepare(self, Blocks blocks) except -1
     cdef void lay_out(self, Blocks blocks) noexcept nogil
-    cdef double least_step(self) noexcept nogil
-    cdef double relative_step(self) noexcept nogil
+    cdef void choose(self) noexcept nogil
+    cdef const double *of_lanes(self, const double *row, double *room, const Py_ssize_t *lane_of,
+                                Py_ssize_t n) noexcept nogil
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
-    cdef void fit_into_bounds(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void fill_rows(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef bint set_pairs(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef void perturb(self, double *row, const double *x, Py_ssize_t i, bint second, const Py_ssize_t *lane_of,
                       Py_ssize_t n) noexcept nogil

@@ -8,14 +8,13 @@ from .blocks cimport are_first_lanes, note_fault
 cdef extern from "evaluation/stencils.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     bint fastgd_steps(const Steps *steps, double *h, const double *x, Py_ssize_t n) noexcept nogil
-    bint fastgd_central_pairs(const Steps *steps, double *h, double *second, const double *x, const double *lower,
-                              const double *upper, Py_ssize_t n) noexcept nogil
+    void fastgd_row_of_steps(double *h, double *second, const double *x, double given, const double *factor,
+                             const double *unit, double stretch, Py_ssize_t n) noexcept nogil
+    bint fastgd_pairs_move(const double *h, const double *x, Py_ssize_t n) noexcept nogil
+    bint fastgd_pairs_fit(const double *h, const double *x, const double *lower, const double *upper,
+                          Py_ssize_t n) noexcept nogil
     bint fastgd_shift(const Steps *steps, double *out, const double *x, double sign, Py_ssize_t n) noexcept nogil
     bint fastgd_pairs(const Steps *steps, double *above, double *below, const double *x, Py_ssize_t n) noexcept nogil
-
-# The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the scale of x
-# (Press et al., Numerical Recipes, 3rd edition, section 5.7).
-cdef double RELATIVE_STEP = 2.0 ** (-52.0 / 3.0)
 
 
 cdef inline void note_vanished_step(Stencil self, Py_ssize_t at, Py_ssize_t lane, double x,
@@ -31,48 +30,59 @@ cdef inline void note_vanished_step(Stencil self, Py_ssize_t at, Py_ssize_t lane
 cdef class Stencil:
     """The steps h of central differences, and the points x + h and x - h in every coordinate.
 
-    A positive `step` is taken as it is. Otherwise h is the power of two nearest to eps^(1/3) max(x_scale, |x|), so
-    that a division by 2h is exact, and so are x + h and x - h unless they lie in a binade above that of x. Near a
-    bound both points are on one side of x, at h and 2h.
+    Given `steps`, one or one per coordinate, are taken as they are. Otherwise h is the power of two nearest to
+    eps^(1/3) max(unit, |x|), or what a calibration has found instead, so that a division by 2h is exact, and so are
+    x + h and x - h unless they lie in a binade above that of x. Near a bound both points are on one side of x, at h and
+    2h.
     """
 
-    def __init__(self, double step=0.0, double x_scale=1.0):
-        self.steps = Steps(step, RELATIVE_STEP, x_scale)
+    def __init__(self, const double[::1] steps=None):
+        self.given = steps
+        self.steps = Steps(steps[0] if steps is not None and steps.shape[0] == 1 else 0.0, RELATIVE_STEP, 1.0)
+        self.stretch = 1.0
         self.slab = Slab()
 
     cdef int prepare(self, Blocks blocks) except -1:
         """Takes the memory."""
-        self.lanes = blocks.lanes
+        cdef Lanes *lanes = blocks.lanes
+        cdef Py_ssize_t i
+        self.lanes = lanes
         self.lay_out(blocks)
-        self.slab.allocate("differences", self.lanes.capacity, self.lanes.n_dim)
+        self.slab.allocate("differences", lanes.capacity, lanes.n_dim)
         self.lay_out(blocks)
+        for i in range(lanes.capacity):
+            self.ones[i] = 1.0
+        if self.given is not None:
+            for i in range(lanes.n_dim):
+                self.step[i] = self.given[i if self.given.shape[0] > 1 else 0]
+            lanes.steps = self.step
+        self.choose()
         return 0
 
     cdef void lay_out(self, Blocks blocks) noexcept nogil:
         cdef Py_ssize_t capacity = self.lanes.capacity, n = self.lanes.n_dim * capacity
-        if self.lanes.bounded or blocks.objective.has_differences:
-            self.h = self.slab.take(n)
-        if self.lanes.bounded:
-            self.second = self.slab.take(n)
-        if not blocks.objective.has_differences:
-            self.moved = self.slab.take(N_MOVES * n)
+        self.h = self.slab.take(n)
+        self.second = self.slab.take(n)
+        self.step = self.slab.take(self.lanes.n_dim)
+        self.ones = self.slab.take(capacity)
+        self.moved = self.slab.take(N_MOVES * n)
         self.row = self.slab.take(capacity)
         self.other_row = self.slab.take(capacity)
 
-    cdef double least_step(self) noexcept nogil:
-        return self.steps.step if self.steps.step > 0.0 else RELATIVE_STEP * self.steps.x_scale
-
-    cdef double relative_step(self) noexcept nogil:
-        """Steps grow with |x|: about max(least_step, relative_step |x|)."""
-        return 0.0 if self.steps.step > 0.0 else RELATIVE_STEP
+    cdef void choose(self) noexcept nogil:
+        """Finds out whether every step has to be kept in its row, because it is not the usual one of x or that of all.
+        """
+        cdef Lanes *lanes = self.lanes
+        self.by_rows = (lanes.bounded or lanes.trust.unit != NULL or lanes.factors_differ or self.stretch != 1.0
+                        or lanes.steps != NULL and self.steps.step == 0.0)
 
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-        """Fills h for n points, if `fit_into_bounds` has not, and notes where a step vanishes."""
+        """Fills h for n points, if `fill_rows` has not, and notes where a step vanishes."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t j, at = 0, length = length_of_rows(lanes, n)
         cdef bint moved
         while at < lanes.n_dim * lanes.capacity:
-            if lanes.bounded:
+            if self.by_rows:
                 moved = not self.step_vanishes
             else:
                 moved = fastgd_steps(&self.steps, self.h + at, x + at, length)
@@ -80,26 +90,44 @@ cdef class Stencil:
                 for j in range(at, at + length):
                     note_vanished_step(self, j, lane_of[j % lanes.capacity], x[j], x[j] + self.h[j])
                     note_vanished_step(self, j, lane_of[j % lanes.capacity], x[j], x[j] + (
-                        self.second[j] if lanes.bounded else -self.h[j]))
+                        self.second[j] if self.by_rows else -self.h[j]))
             at += max(length, lanes.capacity)
 
-    cdef void fit_into_bounds(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    cdef const double *of_lanes(self, const double *row, double *room, const Py_ssize_t *lane_of,
+                                Py_ssize_t n) noexcept nogil:
+        """The numbers of n lanes, side by side; 1 where there are none."""
+        cdef Py_ssize_t j
+        if row == NULL:
+            return self.ones
+        if are_first_lanes(lane_of, n):
+            return row
+        for j in range(n):
+            room[j] = row[lane_of[j]]
+        return room
+
+    cdef void fill_rows(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Fills h and the second offsets for n points; asks for f where a pair is one-sided."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, at
-        cdef const double *lower = self.row
-        cdef const double *upper = self.other_row
+        cdef const double *factor
+        cdef const double *unit
+        cdef const double *lower
+        cdef const double *upper
+        cdef bint fits
         self.step_vanishes = False
         for i in range(lanes.n_dim):
             at = i * lanes.capacity
-            if are_first_lanes(lane_of, n):
-                lower = lanes.lower + at
-                upper = lanes.upper + at
-            else:
-                for j in range(n):
-                    self.row[j] = lanes.lower[at + lane_of[j]]
-                    self.other_row[j] = lanes.upper[at + lane_of[j]]
-            if fastgd_central_pairs(&self.steps, self.h + at, self.second + at, x + at, lower, upper, n):
+            factor = self.of_lanes(lanes.trust.factor + at if lanes.trust.factor != NULL else NULL, self.row, lane_of, n)
+            unit = self.of_lanes(lanes.trust.unit + at if lanes.trust.unit != NULL else NULL, self.other_row, lane_of, n)
+            fastgd_row_of_steps(self.h + at, self.second + at, x + at, self.step[i] if lanes.steps != NULL else 0.0,
+                                factor, unit, self.stretch, n)
+            fits = fastgd_pairs_move(self.h + at, x + at, n)
+            if not lanes.bounded:
+                self.step_vanishes |= not fits
+                continue
+            lower = self.of_lanes(lanes.lower + at, self.row, lane_of, n)
+            upper = self.of_lanes(lanes.upper + at, self.other_row, lane_of, n)
+            if fits and fastgd_pairs_fit(self.h + at, x + at, lower, upper, n):
                 continue
             for j in range(n):
                 fit_pair(self, at + j, x[at + j], lower[j], upper[j], lane_of[j])
@@ -113,7 +141,7 @@ cdef class Stencil:
         cdef double *second = plane(self, 1)
         cdef bint moved, all_moved = True
         while at < lanes.n_dim * lanes.capacity:
-            if lanes.bounded:
+            if self.by_rows:
                 fastgd_add(first + at, x + at, self.h + at, length)
                 fastgd_add(second + at, x + at, self.second + at, length)
                 moved = not self.step_vanishes
@@ -132,7 +160,7 @@ cdef class Stencil:
         """The first or the second points of the pairs in coordinate i, from the row x of n points."""
         cdef Py_ssize_t j, at = i * self.lanes.capacity
         cdef bint moved
-        if self.lanes.bounded:
+        if self.by_rows:
             fastgd_add(row, x, (self.second if second else self.h) + at, n)
             moved = not self.step_vanishes
         else:

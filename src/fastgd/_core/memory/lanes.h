@@ -12,6 +12,22 @@ typedef struct {
     ptrdiff_t *knows_f;   /* (capacity,) whether f is that of x */
 } fastgd_point;
 
+/* In which units a problem is solved, and how far its differences can be trusted. Rows of n_dim are (n_dim, capacity),
+   the others (capacity,). */
+typedef struct {
+    double *scale;        /* n_dim powers of two: the lanes hold x / scale and scale * g; NULL if they are 1 */
+    double *unit;         /* n_dim numbers: differences have steps of about factor * max(unit, |x|); NULL if they are 1 */
+    double *factor;       /* n_dim numbers; NULL where steps are given, or gradients supplied */
+    double *rounding;     /* how much of f is rounding: this part of |f|, */
+    double *noise;        /* and not less than this */
+    double *first_f;      /* at the start; nan while it is not known */
+    double *promised;     /* the fall of f that the last curvatures promise for the next step */
+    ptrdiff_t *repairs;   /* how often steps were found to be wrong; -1 before they were looked at */
+    ptrdiff_t *reason;    /* a Reason: what was seen where the problem ended, */
+    double *seen;         /* and with which numbers */
+    double *expected;
+} fastgd_trust;
+
 /* The numbers that a user gives for each problem or for all; `LIMITS` in problems.pyx has their names. */
 enum {
     FASTGD_LEARNING_RATE, FASTGD_GTOL, FASTGD_XTOL, FASTGD_FTOL, FASTGD_FTARGET,
@@ -35,7 +51,8 @@ typedef struct {
     fastgd_point here;          /* the iterate */
     fastgd_point trial;         /* the point that is evaluated next */
     fastgd_point best;          /* the lowest iterate, if it is kept */
-    double *lower;              /* (n_dim, capacity) if there are bounds */
+    fastgd_trust trust;
+    double *lower;              /* (n_dim, capacity) if there are bounds, in the units of x / scale */
     double *upper;
     double *state;              /* what the Rule remembers */
     double *limits;             /* (FASTGD_N_LIMITS, capacity) */
@@ -61,10 +78,13 @@ typedef struct {
     ptrdiff_t cost;             /* the most evaluations of fun for a gradient and the values that go with it */
     int differences_need_f;     /* perhaps: then f costs nothing more where the lane wants it */
     int tests_steps;            /* some lane has a limit that is tested at every iterate */
-    /* h of differences is about max(least_step, relative_step |x|). least_step is infinite if the objective supplies
-       gradients, which have no rounding error. */
-    double least_step;
-    double relative_step;
+    int finds_scale;            /* the scales are found at the start, and not given */
+    int gtol_is_absolute;       /* some gtol is a number in the user's units */
+    const double *steps;        /* (n_dim,) h of differences, if they are given; then NULL in trust.factor */
+    int factors_differ;         /* some differences have steps that are not the usual ones */
+    int doubts_gtol;            /* a small gradient is looked at again before the problem ends, */
+    int doubts_all;             /* and any other success */
+    int any_fresh;              /* some lane may be at its first iterate */
     const double *slopes;       /* the gradients that the Rule descends along: here.g, or those with noise */
 
     /* What the last evaluation was like */
@@ -76,9 +96,13 @@ typedef struct {
 
     /* Scratch; each is the business of one room */
     double *norm;               /* stopping: (capacity,) max |projected gradient|, in rounds with an iterate */
+    double *size;               /* the same in the units that gtol has: perhaps the user's */
     ptrdiff_t *candidates;      /* stopping */
     ptrdiff_t *finished;        /* the loop: the lanes whose problems have ended since the last turnover, in no order */
     ptrdiff_t n_finished;
+    ptrdiff_t *doubtful;        /* the loop: lanes that would succeed if their gradients are right, */
+    ptrdiff_t *claims;          /* (capacity,) and with which Status */
+    ptrdiff_t n_doubtful;
     ptrdiff_t rounds_left;      /* stopping: tests to come at which no lane can be at its maxiter or maxfev */
     ptrdiff_t *all_lanes;       /* 0, 1, 2, ... */
 } fastgd_lanes;
@@ -97,6 +121,58 @@ FASTGD_INLINE ptrdiff_t *fastgd_count_limit(const fastgd_lanes *lanes, int which
 FASTGD_INLINE double *fastgd_in_strip(const fastgd_lanes *lanes, ptrdiff_t lane, ptrdiff_t row) {
     ptrdiff_t strip = lane / lanes->strip;
     return lanes->strips + (strip * lanes->n_strip_rows + row) * lanes->strip + (lane - strip * lanes->strip);
+}
+
+/* What remains of f if it is known no better than its rounding and noise. */
+FASTGD_INLINE double fastgd_rounding_at(const fastgd_lanes *lanes, ptrdiff_t lane, double f) {
+    return fastgd_larger(lanes->trust.rounding[lane] * fabs(f), lanes->trust.noise[lane]);
+}
+
+FASTGD_INLINE void fastgd_multiply_row(double *restrict row, const double *restrict factor, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        row[j] *= factor[j];
+}
+
+/* row /= power, by its exponent */
+FASTGD_INLINE void fastgd_divide_row(double *restrict row, const double *restrict power, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++)
+        row[j] *= fastgd_from_bits(((uint64_t)2046 << 52) - fastgd_bits(power[j]));
+}
+
+/* The trial points, and bounds, in the user's units. All is exact. */
+FASTGD_STAGE(void, fastgd_into_units, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    for (ptrdiff_t at = 0; at < lanes->n_dim * lanes->capacity; at += lanes->capacity) {
+        const double *scale = lanes->trust.scale + at;
+        fastgd_multiply_row(lanes->trial.x + at, scale, n);
+        if (lanes->bounded) {
+            fastgd_multiply_row(lanes->lower + at, scale, n);
+            fastgd_multiply_row(lanes->upper + at, scale, n);
+        }
+    }
+}
+
+/* And back. */
+FASTGD_STAGE(void, fastgd_out_of_units, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    for (ptrdiff_t at = 0; at < lanes->n_dim * lanes->capacity; at += lanes->capacity) {
+        const double *scale = lanes->trust.scale + at;
+        fastgd_divide_row(lanes->trial.x + at, scale, n);
+        if (lanes->bounded) {
+            fastgd_divide_row(lanes->lower + at, scale, n);
+            fastgd_divide_row(lanes->upper + at, scale, n);
+        }
+    }
+}
+
+/* g /= scale at the trial points */
+FASTGD_STAGE(void, fastgd_unscale_gradients, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    for (ptrdiff_t at = 0; at < lanes->n_dim * lanes->capacity; at += lanes->capacity)
+        fastgd_divide_row(lanes->trial.g + at, lanes->trust.scale + at, n);
+}
+
+/* g *= scale at the trial points */
+FASTGD_STAGE(void, fastgd_scale_gradients, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    for (ptrdiff_t at = 0; at < lanes->n_dim * lanes->capacity; at += lanes->capacity)
+        fastgd_multiply_row(lanes->trial.g + at, lanes->trust.scale + at, n);
 }
 
 /* phase = 0 */

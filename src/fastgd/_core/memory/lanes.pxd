@@ -13,6 +13,19 @@ cdef extern from "memory/lanes.h":
         double *f
         Py_ssize_t *knows_f
 
+    ctypedef struct Trust "fastgd_trust":
+        double *scale
+        double *unit
+        double *factor
+        double *rounding
+        double *noise
+        double *first_f
+        double *promised
+        Py_ssize_t *repairs
+        Py_ssize_t *reason
+        double *seen
+        double *expected
+
     ctypedef struct Lanes "fastgd_lanes":
         Py_ssize_t n_dim
         Py_ssize_t capacity
@@ -27,6 +40,7 @@ cdef extern from "memory/lanes.h":
         Point here
         Point trial
         Point best
+        Trust trust
         double *lower
         double *upper
         double *state
@@ -49,8 +63,13 @@ cdef extern from "memory/lanes.h":
         Py_ssize_t cost
         bint differences_need_f
         bint tests_steps
-        double least_step
-        double relative_step
+        bint finds_scale
+        bint gtol_is_absolute
+        const double *steps
+        bint factors_differ
+        bint doubts_gtol
+        bint doubts_all
+        bint any_fresh
         const double *slopes
         bint any_fault
         bint any_again
@@ -58,15 +77,24 @@ cdef extern from "memory/lanes.h":
         bint gradients_wait
         bint gradients_came
         double *norm
+        double *size
         Py_ssize_t *candidates
         Py_ssize_t *finished
         Py_ssize_t n_finished
+        Py_ssize_t *doubtful
+        Py_ssize_t *claims
+        Py_ssize_t n_doubtful
         Py_ssize_t rounds_left
         Py_ssize_t *all_lanes
 
     double *limit "fastgd_limit"(const Lanes *lanes, int which) noexcept nogil
     Py_ssize_t *count_limit "fastgd_count_limit"(const Lanes *lanes, int which) noexcept nogil
     double *in_strip "fastgd_in_strip"(const Lanes *lanes, Py_ssize_t lane, Py_ssize_t row) noexcept nogil
+    double rounding_at "fastgd_rounding_at"(const Lanes *lanes, Py_ssize_t lane, double f) noexcept nogil
+    void fastgd_into_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_out_of_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_all_at_iterates(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_forget_values(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_ask_marked(Lanes *lanes, const Py_ssize_t *marks, Py_ssize_t wanted, Py_ssize_t n) noexcept nogil
@@ -86,6 +114,9 @@ cdef struct Needs:
     bint keep_best
     bint values             # f at every iterate of all problems
     bint hessians
+    bint scaled             # x is divided by scales,
+    bint finds_scale        # which are not given
+    bint calibrates         # steps of differences are found, and not given
 
 
 cdef Py_ssize_t rounded_capacity(Py_ssize_t n_lanes, bint in_blocks) noexcept nogil
@@ -99,8 +130,14 @@ cdef void end_faulty(Lanes *lanes) noexcept nogil
 cdef void accept(Lanes *lanes) noexcept nogil
 cdef void remember_best(Lanes *lanes) noexcept nogil
 cdef void project(Lanes *lanes) noexcept nogil
+cdef void begin_trust(Lanes *lanes, Py_ssize_t lane, const double[:, :] x_scale, Py_ssize_t problem) noexcept nogil
+cdef void set_scale(Lanes *lanes, Py_ssize_t lane, Py_ssize_t i, double scale) noexcept nogil
 cdef void write_out(Lanes *lanes, Py_ssize_t lane, Sink sink, double sign) noexcept nogil
 cdef void move(Lanes *lanes, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil
+
+
+cdef inline double scale_of(const Lanes *lanes, Py_ssize_t at) noexcept nogil:
+    return lanes.trust.scale[at] if lanes.trust.scale != NULL else 1.0
 
 
 cdef inline Py_ssize_t nit_of(const Lanes *lanes, Py_ssize_t lane) noexcept nogil:

@@ -9,6 +9,8 @@ from .slab cimport take_integers
 
 cdef extern from "memory/lanes.h":
     Py_ssize_t STRIP "FASTGD_STRIP"
+    double EPSILON "FASTGD_EPSILON"
+    double RELATIVE_STEP "FASTGD_RELATIVE_STEP"
     double fastgd_unwritten() noexcept nogil
     Py_ssize_t fastgd_count_iterations(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_exchange(Lanes *lanes, Py_ssize_t n) noexcept nogil
@@ -47,6 +49,20 @@ cdef void lay_out(Lanes *lanes, Slab slab, Needs needs) noexcept nogil:
     if needs.bounded:
         lanes.lower = slab.take(n)
         lanes.upper = slab.take(n)
+    if needs.scaled:
+        lanes.trust.scale = slab.take(n)
+        if not needs.finds_scale:
+            lanes.trust.unit = slab.take(n)
+    if needs.calibrates:
+        lanes.trust.factor = slab.take(n)
+    lanes.trust.rounding = slab.take(row)
+    lanes.trust.noise = slab.take(row)
+    lanes.trust.first_f = slab.take(row)
+    lanes.trust.promised = slab.take(row)
+    lanes.trust.repairs = take_integers(slab, row)
+    lanes.trust.reason = take_integers(slab, row)
+    lanes.trust.seen = slab.take(row)
+    lanes.trust.expected = slab.take(row)
     lanes.state = slab.take(needs.state_rows * row)
     lanes.limits = slab.take(N_LIMITS * row)
     lanes.problem = take_integers(slab, row)
@@ -61,8 +77,11 @@ cdef void lay_out(Lanes *lanes, Slab slab, Needs needs) noexcept nogil:
     lanes.n_rows = (slab.next - lanes.rows) // max(row, 1)  # there may be no problems
     lanes.strips = slab.take(needs.strip_rows * row)
     lanes.norm = slab.take(row)
+    lanes.size = slab.take(row) if needs.finds_scale else lanes.norm
     lanes.candidates = take_integers(slab, row)
     lanes.finished = take_integers(slab, row)
+    lanes.doubtful = take_integers(slab, row)
+    lanes.claims = take_integers(slab, row)
     lanes.all_lanes = take_integers(slab, row)
 
 
@@ -79,6 +98,7 @@ cdef int allocate(Lanes *lanes, Py_ssize_t n_dim, Py_ssize_t capacity, Slab slab
     lanes.n_strip_rows = needs.strip_rows
     lanes.bounded = needs.bounded
     lanes.keep_best = needs.keep_best
+    lanes.finds_scale = needs.finds_scale
     lanes.gradient_and_more = GRADIENT | HESSIAN if needs.hessians else GRADIENT
     lanes.want_of_all = lanes.gradient_and_more | (VALUE if needs.values or needs.keep_best else 0)
     lay_out(lanes, slab, needs)
@@ -107,6 +127,9 @@ cdef bint place(Lanes *lanes, Py_ssize_t lane, Py_ssize_t problem, const double 
     lanes.problem[lane] = problem
     lanes.nfev[lane] = -lanes.nfev_of_all
     lanes.njev[lane] = -lanes.njev_of_all
+    if lanes.trust.scale != NULL:
+        for i in range(lanes.n_dim):
+            lanes.trust.scale[i * capacity + lane] = 1.0
     lanes.here.knows_f[lane] = lanes.trial.knows_f[lane] = False
     lanes.status[lane] = lanes.fault[lane] = RUNNING
     return finite
@@ -126,6 +149,41 @@ cdef void place_bounds(Lanes *lanes, Py_ssize_t lane, const double[:, :] lower,
             y[at] = lanes.upper[at]
         if y[at] == lanes.lower[at]:
             y[at] = lanes.lower[at]
+
+
+cdef void set_scale(Lanes *lanes, Py_ssize_t lane, Py_ssize_t i, double scale) noexcept nogil:
+    """Divides coordinate i of a lane, and its bounds, by another power of two."""
+    cdef Py_ssize_t at = i * lanes.capacity + lane
+    cdef double change = lanes.trust.scale[at] / scale
+    lanes.trust.scale[at] = scale
+    lanes.here.x[at] *= change
+    lanes.trial.x[at] *= change
+    lanes.here.g[at] /= change
+    lanes.trial.g[at] /= change
+    if lanes.bounded:
+        lanes.lower[at] *= change
+        lanes.upper[at] *= change
+
+
+cdef void begin_trust(Lanes *lanes, Py_ssize_t lane, const double[:, :] x_scale, Py_ssize_t problem) noexcept nogil:
+    """Begins in the units that are given, and with the usual steps of differences."""
+    cdef Py_ssize_t i, at
+    cdef Trust *trust = &lanes.trust
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        if trust.unit != NULL:
+            trust.unit[at] = x_scale[problem, i]
+            set_scale(lanes, lane, i, x_scale[problem, i])
+        if trust.factor != NULL:
+            trust.factor[at] = RELATIVE_STEP
+    trust.rounding[lane] = EPSILON
+    trust.noise[lane] = 0.0
+    trust.first_f[lane] = NAN
+    trust.promised[lane] = INFINITY
+    trust.repairs[lane] = -1
+    trust.reason[lane] = 0
+    trust.seen[lane] = trust.expected[lane] = NAN
+    lanes.any_fresh = True
 
 
 cdef void set_limits(Lanes *lanes, Py_ssize_t lane, Source source, Py_ssize_t problem, double sign) noexcept nogil:
@@ -151,7 +209,8 @@ cdef void load(Lanes *lanes, Py_ssize_t lane, Source source, double sign) noexce
     for i in range(lanes.n_dim):
         x[i * capacity] = y[i * capacity]
         g[i * capacity] = 0.0
-    lanes.here.f[lane] = NAN
+    lanes.here.f[lane] = lanes.trial.f[lane] = NAN
+    begin_trust(lanes, lane, source.x_scale, problem)
     if lanes.keep_best:
         lanes.best.f[lane] = INFINITY
     if not source.has_common_limits:  # else they are in all lanes from the beginning
@@ -227,13 +286,14 @@ cdef void project(Lanes *lanes) noexcept nogil:
 
 cdef void write_out(Lanes *lanes, Py_ssize_t lane, Sink sink, double sign) noexcept nogil:
     """The answer of the problem in a lane; -1 is the sign of what was maximized."""
-    cdef Py_ssize_t i, problem = lanes.problem[lane]
+    cdef Py_ssize_t i, at, problem = lanes.problem[lane]
     cdef bint use_best = lanes.keep_best and lanes.best.f[lane] < INFINITY
     cdef Point *point = &lanes.best if use_best else &lanes.here
     cdef bint has_gradient = nit_of(lanes, lane) >= 0
     for i in range(lanes.n_dim):
-        sink.x[problem, i] = point.x[i * lanes.capacity + lane]
-        sink.jac[problem, i] = sign * point.g[i * lanes.capacity + lane] if has_gradient else NAN
+        at = i * lanes.capacity + lane
+        sink.x[problem, i] = scale_of(lanes, at) * point.x[at]
+        sink.jac[problem, i] = sign * (point.g[at] / scale_of(lanes, at)) if has_gradient else NAN
     if use_best or lanes.here.knows_f[lane]:
         sink.fun[problem] = sign * point.f[lane]
     else:  # it was not evaluated: not the same as a nan
@@ -242,6 +302,9 @@ cdef void write_out(Lanes *lanes, Py_ssize_t lane, Sink sink, double sign) noexc
     sink.nfev[problem] = nfev_of(lanes, lane)
     sink.njev[problem] = njev_of(lanes, lane)
     sink.status[problem] = lanes.status[lane]
+    sink.reason[problem] = lanes.trust.reason[lane]
+    sink.seen[problem] = lanes.trust.seen[lane]
+    sink.expected[problem] = lanes.trust.expected[lane]
 
 
 cdef void move(Lanes *lanes, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil:

@@ -47,6 +47,9 @@
 #endif
 
 #define FASTGD_EPSILON 0x1p-52
+/* EPSILON^(1/3). The error of a central difference is about eps |f| / h + h^2 |f'''| / 6, least near this step times the
+   scale of x (Press et al., Numerical Recipes, 3rd edition, section 5.7). */
+#define FASTGD_RELATIVE_STEP 0x1.965fea53d6e42p-18
 
 FASTGD_INLINE double fastgd_larger(double a, double b) {
     return b > a ? b : a;

@@ -29,6 +29,7 @@ cdef class Source:
     cdef const double[:, :] x0
     cdef const double[:, :] lower
     cdef const double[:, :] upper
+    cdef const double[:, :] x_scale  # powers of two; None if they are 1 or to be found
     cdef list arrays                # that the columns are in
     cdef Column[N_LIMITS] limits
 
@@ -51,4 +52,7 @@ cdef class Sink:
     cdef Py_ssize_t[::1] nfev
     cdef Py_ssize_t[::1] njev
     cdef Py_ssize_t[::1] status
+    cdef Py_ssize_t[::1] reason
+    cdef double[::1] seen
+    cdef double[::1] expected
     cdef void leave(self, Source source, Py_ssize_t status) noexcept nogil

@@ -14,7 +14,7 @@ cdef class Source:
     know the problems by other numbers, from `first` on, or by their indices in a batch of that shape."""
 
     def __init__(self, const double[:, :] x0, limits, *, const double[:, :] lower=None,
-                 const double[:, :] upper=None, Py_ssize_t first=0, tuple batch_shape=()):
+                 const double[:, :] upper=None, const double[:, :] x_scale=None, Py_ssize_t first=0, tuple batch_shape=()):
         cdef Py_buffer buffer
         self.x0 = x0
         self.n_problems = x0.shape[0]
@@ -25,6 +25,7 @@ cdef class Source:
         self.bounded = lower is not None
         self.lower = lower
         self.upper = upper
+        self.x_scale = x_scale
         self.arrays = [np.asarray(limits[name], dtype) for name, dtype in LIMITS.items()]
         self.has_common_limits = True
         for which, array in enumerate(self.arrays):
@@ -38,7 +39,8 @@ cdef class Sink:
     """The answers, in the order of the problems."""
 
     def __init__(self, double[:, ::1] x, double[:, ::1] jac, double[::1] fun, Py_ssize_t[::1] nit,
-                 Py_ssize_t[::1] nfev, Py_ssize_t[::1] njev, Py_ssize_t[::1] status):
+                 Py_ssize_t[::1] nfev, Py_ssize_t[::1] njev, Py_ssize_t[::1] status, Py_ssize_t[::1] reason,
+                 double[::1] seen, double[::1] expected):
         self.x = x
         self.jac = jac
         self.fun = fun
@@ -46,6 +48,9 @@ cdef class Sink:
         self.nfev = nfev
         self.njev = njev
         self.status = status
+        self.reason = reason
+        self.seen = seen
+        self.expected = expected
 
     cdef void leave(self, Source source, Py_ssize_t status) noexcept nogil:
         """Answers for the problems that were not begun: x0 and nothing else."""
@@ -54,7 +59,7 @@ cdef class Sink:
             for i in range(source.n_dim):
                 self.x[problem, i] = source.x0[problem, i]
                 self.jac[problem, i] = NAN
-            self.fun[problem] = NAN
-            self.nit[problem] = self.nfev[problem] = self.njev[problem] = 0
+            self.fun[problem] = self.seen[problem] = self.expected[problem] = NAN
+            self.nit[problem] = self.nfev[problem] = self.njev[problem] = self.reason[problem] = 0
             self.status[problem] = status
         source.next = source.n_problems

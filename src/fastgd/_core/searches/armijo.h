@@ -33,14 +33,15 @@ enum {
 #define FASTGD_LARGEST 1e300
 
 /* How much of a difference between values near f may be rounding. */
-FASTGD_INLINE double fastgd_rounding_of(double f) {
-    return 4.0 * FASTGD_EPSILON * fabs(f);
+FASTGD_INLINE double fastgd_rounding_of(const fastgd_lanes *lanes, ptrdiff_t lane, double f) {
+    return 4.0 * fastgd_rounding_at(lanes, lane, f);
 }
 
 /* How much higher than f a trial may be that is promised to be so much lower. */
-FASTGD_INLINE double fastgd_slack_of(double f, double promised, ptrdiff_t monotone) {
-    double least = FASTGD_TRUSTED * fabs(f);
-    return monotone & (-promised < least) ? least : fastgd_rounding_of(f);
+FASTGD_INLINE double fastgd_slack_of(const fastgd_lanes *lanes, ptrdiff_t lane, double f, double promised,
+                                     ptrdiff_t monotone) {
+    double least = FASTGD_TRUSTED * fabs(f), rounding = fastgd_rounding_of(lanes, lane, f);
+    return monotone & (-promised < least) & (rounding < least) ? least : rounding;
 }
 
 /* Judges the trials: one whose value was wanted is accepted if that is low enough,
@@ -63,7 +64,7 @@ FASTGD_STAGE(int, fastgd_judge,
     FASTGD_INDEPENDENT
     for (ptrdiff_t j = 0; j < n; j++) {
         double high = fastgd_larger(highest[j], highest_before[j]);
-        double most = high + fastgd_slack_of(high, promised[j], monotone)
+        double most = high + fastgd_slack_of(lanes, j, high, promised[j], monotone)
             + FASTGD_SUFFICIENT * fastgd_larger(promised[j], -FASTGD_LARGEST);
         ptrdiff_t had_value = want[j] == value, is_low = f_y[j] <= most, fails = fault[j] != running;
         ptrdiff_t accepted = had_value & is_low;
@@ -88,30 +89,32 @@ FASTGD_STAGE(int, fastgd_list_beginnings,
     return any != 0;
 }
 
-/* Marks the lanes in which a slope that leads inside the bounds exceeds what rounding does to it, EPSILON |f| / h. */
+/* The step of a difference in coordinate i, in units of x / scale. */
+FASTGD_INLINE double fastgd_step_at(const fastgd_lanes *lanes, ptrdiff_t i, ptrdiff_t at) {
+    const fastgd_trust *trust = &lanes->trust;
+    double scale = trust->scale ? trust->scale[at] : 1.0, unit = trust->unit ? trust->unit[at] : 1.0;
+    if (lanes->steps)
+        return lanes->steps[i] / scale;
+    return trust->factor[at] * fastgd_larger(unit / scale, fabs(lanes->here.x[at]));
+}
+
+/* Marks the lanes in which a slope that leads inside the bounds exceeds what rounding of f does to it. Gradients that do
+   not come from differences have no such limit. */
 FASTGD_INLINE void fastgd_see_slopes(const fastgd_lanes *lanes, ptrdiff_t *restrict seen, ptrdiff_t n) {
     const double *restrict f = lanes->here.f;
-    double least_step = lanes->least_step, relative_step = lanes->relative_step;
-    ptrdiff_t stride = lanes->capacity, end = lanes->n_dim * stride, all = 0;
+    ptrdiff_t stride = lanes->capacity, all = 0;
     for (ptrdiff_t j = 0; j < n; j++)
-        seen[j] = 0;
-    for (ptrdiff_t at = 0; at < end && !all; at += stride) {
-        const double *restrict x = lanes->here.x + at, *restrict g = lanes->here.g + at;
+        seen[j] = !lanes->doubts_gtol;
+    for (ptrdiff_t i = 0; i < lanes->n_dim && !all && lanes->doubts_gtol; i++) {
+        const double *restrict x = lanes->here.x + i * stride, *restrict g = lanes->here.g + i * stride;
         all = 1;
-        if (lanes->bounded) {
-            const double *restrict lower = lanes->lower + at, *restrict upper = lanes->upper + at;
-            for (ptrdiff_t j = 0; j < n; j++) {
-                double h = fastgd_larger(least_step, relative_step * fabs(x[j]));
-                double bound = g[j] > 0.0 ? lower[j] : upper[j];
-                seen[j] |= (x[j] != bound) & (fabs(g[j]) * h > FASTGD_EPSILON * fabs(f[j]));
-                all &= seen[j];
-            }
-        } else
-            for (ptrdiff_t j = 0; j < n; j++) {
-                double h = fastgd_larger(least_step, relative_step * fabs(x[j]));
-                seen[j] |= fabs(g[j]) * h > FASTGD_EPSILON * fabs(f[j]);
-                all &= seen[j];
-            }
+        for (ptrdiff_t j = 0; j < n; j++) {
+            ptrdiff_t leads = 1, at = i * stride + j;
+            if (lanes->bounded)
+                leads = x[j] != (g[j] > 0.0 ? lanes->lower[at] : lanes->upper[at]);
+            seen[j] |= leads & (fabs(g[j]) * fastgd_step_at(lanes, i, at) > fastgd_rounding_at(lanes, j, f[j]));
+            all &= seen[j];
+        }
     }
 }
 
@@ -143,8 +146,9 @@ FASTGD_STAGE(int, fastgd_begin_searches,
     double patience = monotone ? FASTGD_PATIENCE_IF_MONOTONE : FASTGD_PATIENCE;
     FASTGD_INDEPENDENT
     for (ptrdiff_t j = 0; j < n; j++) {
-        ptrdiff_t is_later = nit[j] + of_all > 0, stays = squares[j] == 0.0;
-        double counts = monotone ? FASTGD_TRUSTED * fabs(least_f[j]) : fastgd_rounding_of(least_f[j]);
+        /* a run that goes on with other differences begins anew */
+        ptrdiff_t is_later = (nit[j] + of_all > 0) & (least_f[j] < INFINITY), stays = squares[j] == 0.0;
+        double counts = monotone ? FASTGD_TRUSTED * fabs(least_f[j]) : fastgd_rounding_of(lanes, j, least_f[j]);
         ptrdiff_t falls = (is_later ^ 1) | (f[j] < least_f[j] - counts);
         ptrdiff_t flattens = norm[j] < least_norm[j], is_better = falls | flattens;
         double wait = waited[j] + 1.0;
@@ -212,8 +216,10 @@ FASTGD_STAGE(int, fastgd_try_all,
     else
         for (ptrdiff_t at = 0; at < end; at += stride)
             fastgd_try_row(y + at, promised, x + at, g + at, d + at, scale, fraction, n);
-    for (ptrdiff_t j = 0; j < n; j++)
+    for (ptrdiff_t j = 0; j < n; j++) {
         any_up |= begins[j] & !(promised[j] < 0.0);
+        lanes->trust.promised[j] = begins[j] ? promised[j] : lanes->trust.promised[j];
+    }
     return any_up != 0;
 }
 

@@ -6,7 +6,7 @@ Newton's method", SIAM Journal on Numerical Analysis 23, 1986.
 """
 from libc.math cimport INFINITY, fabs
 
-from ..memory.lanes cimport accept, accept_all, ask, ask_marked, finish, nit_of
+from ..memory.lanes cimport accept, accept_all, ask, ask_marked, finish, nit_of, rounding_at
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, VALUE
 from ..stopping cimport NONFINITE, RUNNING, STALLED
@@ -66,7 +66,7 @@ cdef class Armijo(Search):
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         ask(lanes, lane, VALUE | lanes.gradient_and_more)
         search_row(self, lanes, LEAST_F)[lane] = search_row(self, lanes, LEAST_NORM)[lane] = INFINITY
-        search_row(self, lanes, HIGHEST)[lane] = -INFINITY
+        search_row(self, lanes, HIGHEST)[lane] = search_row(self, lanes, HIGHEST_BEFORE)[lane] = -INFINITY
         search_row(self, lanes, FRACTION)[lane] = 0.0  # y stays at x while the lane waits for its gradient
         self.direction.start(lanes, lane)
 
@@ -100,7 +100,7 @@ cdef class Armijo(Search):
         cdef double fall = max(search_row(self, lanes, PROMISED)[lane], -LARGEST)
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double best = -0.5 * fall / (lanes.trial.f[lane] - lanes.here.f[lane] - fall) if finite else 0.25
-        cdef bint below_rounding = finite and fabs(fall) < EPSILON * fabs(lanes.here.f[lane])
+        cdef bint below_rounding = finite and fabs(fall) < rounding_at(lanes, lane, lanes.here.f[lane])
         search_row(self, lanes, TRIALS)[lane] += 1.0
         search_row(self, lanes, FRACTION)[lane] *= min(max(best, 0.1), 0.5)
         if below_rounding or search_row(self, lanes, TRIALS)[lane] > self.most_trials:

@@ -14,6 +14,10 @@ cdef class FixedRate(Search):
         ask(lanes, lane, lanes.want_at_iterate[lane])
         self.direction.start(lanes, lane)
 
+    cdef double usual_gtol(self, double size) noexcept nogil:
+        """A learning rate has units: so may its tolerance."""
+        return 1e-6 * min(1.0, size)
+
     cdef void receive(self, Lanes *lanes) noexcept nogil:
         cdef Py_ssize_t lane
         if not lanes.any_fault:

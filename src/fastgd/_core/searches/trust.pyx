@@ -3,10 +3,10 @@ from cython cimport final
 from libc.math cimport fabs
 
 from ..directions.damped cimport Damped
-from ..memory.lanes cimport Lanes, ask, finish
+from ..memory.lanes cimport Lanes, ask, finish, rounding_at
 from ..objectives.objective cimport VALUE
 from ..stopping cimport NONFINITE, RUNNING, STALLED
-from .armijo cimport EPSILON, PROMISED, TRIALS, search_row
+from .armijo cimport PROMISED, TRIALS, search_row
 
 
 @final
@@ -20,7 +20,7 @@ cdef class Trust(Armijo):
         cdef bint finite = lanes.fault[lane] == RUNNING
         cdef double fall = fabs(search_row(self, lanes, PROMISED)[lane])
         search_row(self, lanes, TRIALS)[lane] += 1.0
-        if (finite and fall < EPSILON * fabs(lanes.here.f[lane])
+        if (finite and fall < rounding_at(lanes, lane, lanes.here.f[lane])
                 or search_row(self, lanes, TRIALS)[lane] > self.most_trials
                 or not self.damped.damp(lanes, lane)):
             finish(lanes, lane, STALLED if finite else NONFINITE)

@@ -1,0 +1,66 @@
+from ..memory.lanes cimport Lanes
+from ..memory.slab cimport Slab
+from .blocks cimport Blocks
+from .differences cimport Differences
+from .evaluator cimport Evaluator
+
+
+cdef struct Repair:
+    # The search for a better step in one coordinate of a lane.
+    Py_ssize_t lane
+    bint grows          # steps become longer, not shorter
+    bint is_over
+    double h            # the step to try next,
+    double slope        # the slope at the step before, nan if it was not seen,
+    double change       # and how it differed from the one before that
+    double best_h
+    double factor       # by which to shorten that, because truncation is the larger part of its error
+    double best_slope
+    double best_error
+    double best_curvature
+
+
+cdef class Calibration:
+    cdef Evaluator evaluator
+    cdef Blocks blocks
+    cdef Differences differences
+    cdef Slab slab
+    cdef Lanes *lanes
+    # (n_dim, capacity), of the lanes that are looked at
+    cdef double *slopes       # by the usual steps,
+    cdef double *others       # and by longer ones:
+    cdef double *h            # these,
+    cdef double *second
+    cdef double *first_values  # with these values there
+    cdef double *second_values
+    cdef double *curvatures   # second derivatives, 0 where none is seen
+    cdef double *errors       # of the slopes
+    cdef Py_ssize_t *needs    # which coordinates need another step
+    # (capacity,)
+    cdef Py_ssize_t *listed
+    cdef Py_ssize_t *healthy
+    cdef Py_ssize_t *some
+    cdef Repair *repairs
+    cdef double *p            # offsets of the points of a pair
+    cdef double *q
+    cdef const double *a      # and the values there
+    cdef const double *b
+
+    cdef int prepare(self, Lanes *lanes) except -1
+    cdef void lay_out(self) noexcept nogil
+    cdef int look(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint at_start) except -1 nogil
+    cdef int look_at_trials(self) except -1
+    cdef int take_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
+    cdef int take_others_of_each(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
+    cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void forget(self, Py_ssize_t lane) noexcept nogil
+    cdef void find_single_precision(self, Py_ssize_t lane) noexcept nogil
+    cdef Py_ssize_t judge(self, Py_ssize_t lane, bint at_start) noexcept nogil
+    cdef int repair(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
+    cdef void set_factor(self, Py_ssize_t at, double h) noexcept nogil
+    cdef double size_of(self, Py_ssize_t at) noexcept nogil
+    cdef void start_repair(self, Repair *repair, Py_ssize_t at) noexcept nogil
+    cdef void advance(self, Repair *repair, Py_ssize_t i, Py_ssize_t k) noexcept nogil
+    cdef int probe(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
+    cdef void enter(self) noexcept nogil
+    cdef void leave(self) noexcept nogil

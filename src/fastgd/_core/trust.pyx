@@ -1,0 +1,458 @@
+"""Which answers can be trusted: steps are calibrated at the start, and success is claimed only after a second look."""
+import warnings
+
+from cython cimport final
+from libc.math cimport INFINITY, NAN, fabs, isfinite, isnan, sqrt
+
+from .evaluation.blocks cimport count
+from .evaluation.calibration cimport Calibration
+from .evaluation.stencils cimport rounded_step
+from .memory.lanes cimport (
+    AGAIN,
+    ITERATE,
+    count_limit,
+    fastgd_into_units,
+    fastgd_out_of_units,
+    finish,
+    limit,
+    nfev_of,
+    nit_of,
+    rounding_at,
+    scale_of,
+)
+from .memory.problems cimport GTOL_LIMIT, MAXFEV_LIMIT
+from .memory.slab cimport take_integers
+from .objectives.objective cimport GRADIENT, VALUE
+from .searches.fixed cimport FixedRate
+from .stopping cimport (
+    ABOVE_START,
+    CONTRADICTION,
+    GTOL,
+    JAC,
+    MAXFEV,
+    NO_DIFFERENCE,
+    NO_LOWER,
+    NONE,
+    PRECISION,
+    RUNNING,
+    STALLED,
+    STEP_UNDERFLOW,
+    decide,
+    size_at,
+)
+
+# A fall of f by so many times its rounding is no fall that values could show.
+cdef double UNSEEN_FALL = 64.0
+# How often steps are mended in a run: then differences contradict each other.
+cdef Py_ssize_t MOST_REPAIRS = 5
+# Slopes that differ by more than this part of them contradict each other.
+cdef double LARGE_DIFFERENCE = 2.0 ** -5
+# Steps along which a gradient of the user's is compared with values, relative to max(unit, |x|).
+cdef double STEP_OF_COMPARISON = 2.0 ** -17
+# Given steps are too small if rounding alone makes slopes of this size, and no difference is seen.
+cdef double LARGEST_UNSEEN_SLOPE = 1e-6
+# Scales relative to max(1, |x|).
+cdef double LARGEST_SCALE = 2.0 ** 40
+
+
+@final
+cdef class Trust:
+    def __init__(self, Evaluator evaluator not None, Search rule not None, bint checks_jac, Py_ssize_t first):
+        self.evaluator = evaluator
+        self.rule = rule
+        self.calibration = Calibration(evaluator) if evaluator.calibrates else None
+        self.checks_jac = checks_jac and first == 0
+        self.first = first
+        self.slab = Slab()
+
+    cdef int prepare(self, Lanes *lanes, bint gtol_is_absolute) except -1:
+        cdef Py_ssize_t time
+        self.lanes = lanes
+        for time in range(2):
+            self.listed = take_integers(self.slab, lanes.capacity)
+            self.others = take_integers(self.slab, lanes.capacity)
+            self.v = self.slab.take(lanes.n_dim)
+            if time == 0:
+                self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
+        if self.calibration is not None:
+            self.calibration.prepare(lanes)
+        lanes.gtol_is_absolute = gtol_is_absolute and lanes.finds_scale
+        lanes.doubts_gtol = not self.evaluator.blocks.objective.supplies & GRADIENT
+        lanes.doubts_all = self.calibration is not None and isinstance(self.rule, FixedRate)
+        return 0
+
+    cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil:
+        """Whether maxfev allows so many more."""
+        return nfev_of(self.lanes, lane) + n_evaluations <= count_limit(self.lanes, MAXFEV_LIMIT)[lane]
+
+    cdef int begin(self) except -1 nogil:
+        """Calibrates the steps of the lanes that have come to their first iterate, and finds their scales and
+        tolerances; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t j, lane, n = 0, n_fresh = 0
+        cdef int late
+        lanes.any_fresh = False
+        for lane in range(lanes.live):
+            if lanes.trust.repairs[lane] != -1 or lanes.status[lane] != RUNNING:
+                continue
+            if lanes.phase[lane] == AGAIN:
+                lanes.any_fresh = True
+                continue
+            n_fresh += 1
+            self.listed[n] = lane
+            n += self.calibration is not None and self.has_room(lane, 2 * lanes.n_dim + 1)
+        if n:
+            self.calibration.enter()
+            late = self.calibration.look(self.listed, n, True)
+            if lanes.finds_scale and not late:
+                for j in range(n):
+                    self.find_scale(self.listed[j])
+            self.calibration.leave()
+            if late:
+                return 1
+        if not n_fresh:
+            return 0
+        for lane in range(lanes.live):
+            if lanes.trust.repairs[lane] == -1 and lanes.phase[lane] == ITERATE and lanes.status[lane] == RUNNING:
+                lanes.trust.repairs[lane] = 0
+                lanes.trust.first_f[lane] = lanes.here.f[lane] if lanes.here.knows_f[lane] else NAN
+                self.set_gtol(lane)
+                if self.checks_jac and lanes.problem[lane] == 0 and self.check_jac(lane):
+                    return 1
+        return 0
+
+    cdef void set_gtol(self, Py_ssize_t lane) noexcept nogil:
+        """Where no tolerance is given it comes from the first gradient."""
+        if isnan(limit(self.lanes, GTOL_LIMIT)[lane]):
+            limit(self.lanes, GTOL_LIMIT)[lane] = self.rule.usual_gtol(size_at(self.lanes, lane))
+
+    cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
+        """The scales in which f has equal curvatures along all coordinates, and in which the step that these promise
+        has a length of about 1: s_i^2 = sum_j g_j^2 / c_j / c_i. Where no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
+        """
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at
+        cdef double total = 0.0, scale, size, slope
+        cdef const double *curvatures = self.calibration.curvatures
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            if curvatures[at] != 0.0:
+                total += lanes.trial.g[at] * (lanes.trial.g[at] / fabs(curvatures[at]))
+        if not 0.0 < total < INFINITY:
+            return
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            size = max(1.0, fabs(lanes.trial.x[at]))
+            slope = fabs(lanes.trial.g[at])
+            if curvatures[at] != 0.0:
+                scale = sqrt(total / fabs(curvatures[at]))
+            elif slope > self.calibration.errors[at]:
+                scale = total / slope
+            else:
+                scale = size
+            lanes.trust.scale[at] = rounded_power(min(max(scale, size / LARGEST_SCALE), size * LARGEST_SCALE))
+
+    cdef int verify(self) except -1 nogil:
+        """A second look at the lanes that claim success: ends them, or lets them go on with other steps; 1 if the time
+        ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t j, lane, status, n = 0
+        cdef int late
+        for j in range(lanes.n_doubtful):
+            lane = lanes.doubtful[j]
+            if self.has_room(lane, 2 * lanes.n_dim + 1 if self.calibration is not None else 1):
+                self.listed[n] = lane
+                n += 1
+            else:
+                finish(lanes, lane, MAXFEV)
+        lanes.n_doubtful = 0
+        if not n:
+            return 0
+        if self.calibration is None:
+            return self.verify_given(n)
+        self.calibration.enter()
+        late = self.look_again(n)
+        if not late:
+            for j in range(n):
+                if lanes.status[self.listed[j]] == RUNNING:
+                    self.judge_claim(self.listed[j])
+        self.calibration.leave()
+        if late:
+            return 1
+        for j in range(n):
+            lane = self.listed[j]
+            if lanes.status[lane] == RUNNING:
+                size_at(lanes, lane)
+                status = decide(lanes, lane)
+                if status != GTOL and status != RUNNING:
+                    finish(lanes, lane, status)
+        return 0
+
+    cdef int look_again(self, Py_ssize_t n) except -1 nogil:
+        """At the lanes that are listed, but for those whose start has just been looked at; 1 if the time ran out."""
+        cdef Py_ssize_t j, m = 0
+        for j in range(n):
+            self.others[m] = self.listed[j]
+            m += nit_of(self.lanes, self.listed[j]) > 0
+        return self.calibration.look(self.others, m, False) if m else 0
+
+    cdef void judge_claim(self, Py_ssize_t lane) noexcept nogil:
+        """Ends a lane that claims success, if there is no reason against it."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at
+        cdef double f = lanes.trial.f[lane], first_f = lanes.trust.first_f[lane]
+        cdef double eps = rounding_at(lanes, lane, f), error, tolerance, slope
+        cdef bint is_small = True, is_seen = True, is_repaired = False
+        if lanes.doubts_all and f - first_f > 4.0 * rounding_at(lanes, lane, max(fabs(f), fabs(first_f))):
+            self.note(lane, ABOVE_START, f, first_f)
+            finish(lanes, lane, STALLED)
+            return
+        if lanes.claims[lane] != GTOL:
+            finish(lanes, lane, lanes.claims[lane])
+            return
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            is_repaired |= self.calibration.needs[at] != 0
+            slope = free_slope(lanes, at)
+            error = self.calibration.errors[at]
+            tolerance = limit(lanes, GTOL_LIMIT)[lane]
+            if not lanes.gtol_is_absolute:
+                tolerance /= scale_of(lanes, at)
+            if fabs(slope) > tolerance and not fabs(slope) <= 2.0 * error:
+                is_small = False
+            if slope != 0.0 and error > 4.0 * tolerance or self.calibration.needs[at] and error == INFINITY:
+                is_seen = False
+        if is_small and (is_seen or not self.contradicts(lane)):
+            finish(lanes, lane, GTOL if is_seen else PRECISION)
+            return
+        lanes.trust.repairs[lane] += 1
+        if lanes.trust.repairs[lane] > MOST_REPAIRS or is_small:
+            self.contradicts(lane)
+            finish(lanes, lane, STALLED)
+
+    cdef bint contradicts(self, Py_ssize_t lane) noexcept nogil:
+        """Whether slopes differ by more than rounding explains, in a coordinate where no better step was found."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at
+        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), error, h, unit
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            if not self.calibration.needs[at]:
+                continue
+            error = self.calibration.errors[at]
+            unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
+            h = rounded_step(lanes.trial.x[at], lanes.trust.factor[at], unit)
+            if error > max(16.0 * eps / h, LARGE_DIFFERENCE * fabs(lanes.trial.g[at])):
+                self.note(lane, CONTRADICTION, self.calibration.slopes[at], self.calibration.others[at])
+                return True
+        return False
+
+    cdef void note(self, Py_ssize_t lane, Py_ssize_t reason, double seen, double expected) noexcept nogil:
+        """What the message of a lane that ends without success will say."""
+        self.lanes.trust.reason[lane] = reason
+        self.lanes.trust.seen[lane] = seen
+        self.lanes.trust.expected[lane] = expected
+
+    cdef int verify_given(self, Py_ssize_t n) except -1 nogil:
+        """By given steps a gradient may be zero because no difference is seen."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, j, lane, n_unknown = 0
+        cdef int late = 0
+        cdef bint any_slope
+        cdef double eps, largest
+        for j in range(n):
+            lane = self.listed[j]
+            any_slope = False
+            for i in range(lanes.n_dim):
+                any_slope |= lanes.here.g[i * lanes.capacity + lane] != 0.0
+            if any_slope:
+                finish(lanes, lane, lanes.claims[lane])
+            else:
+                self.listed[n_unknown] = lane
+                n_unknown += 1
+        if not n_unknown:
+            return 0
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        if lanes.trust.scale != NULL:
+            fastgd_into_units(lanes, lanes.live)
+        for j in range(n_unknown):
+            lane = self.listed[j]
+            if not late and not lanes.trial.knows_f[lane]:
+                late = self.evaluator.blocks.evaluate_points(&self.listed[j], 1, VALUE)
+        if lanes.trust.scale != NULL:
+            fastgd_out_of_units(lanes, lanes.live)
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        lanes.rounds_left = 0
+        if late:
+            return 1
+        for j in range(n_unknown):
+            lane = self.listed[j]
+            if lanes.fault[lane] != RUNNING:
+                finish(lanes, lane, lanes.fault[lane])
+                continue
+            largest = 0.0
+            for i in range(lanes.n_dim):
+                largest = max(largest, 1.0 / lanes.steps[i])
+            eps = rounding_at(lanes, lane, lanes.here.f[lane])
+            if eps * largest > max(LARGEST_UNSEEN_SLOPE, limit(lanes, GTOL_LIMIT)[lane]):
+                self.note(lane, NO_DIFFERENCE, lanes.here.f[lane], eps)
+                finish(lanes, lane, STEP_UNDERFLOW)
+            else:
+                finish(lanes, lane, lanes.claims[lane])
+        return 0
+
+    cdef int review(self) except -1 nogil:
+        """A second look at the lanes that have found nothing lower: they may have been solved to rounding, or go on with
+        other steps; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t j, k, lane, n = 0, n_finished = 0
+        cdef int late = 0
+        for lane in range(lanes.live):
+            self.listed[n] = lane
+            n += lanes.status[lane] == STALLED and lanes.trust.reason[lane] == NONE and self.has_room(
+                lane, 2 * lanes.n_dim + 1 if self.calibration is not None else 2)
+        if not n:
+            return 0
+        if self.calibration is None:
+            for j in range(n):
+                if self.explain(self.listed[j]):
+                    return 1
+            return 0
+        self.calibration.enter()
+        late = self.calibration.look(self.listed, n, False)
+        if not late:
+            for j in range(n):
+                self.judge_end(self.listed[j])
+        self.calibration.leave()
+        for j in range(n):
+            if lanes.status[self.listed[j]] == RUNNING:
+                self.resume(self.listed[j])
+        for k in range(lanes.n_finished):
+            lane = lanes.finished[k]
+            lanes.finished[n_finished] = lane
+            n_finished += lanes.status[lane] != RUNNING
+        lanes.n_finished = n_finished
+        return late
+
+    cdef void judge_end(self, Py_ssize_t lane) noexcept nogil:
+        """Whether a lane that has found nothing lower was solved, goes on, or is stuck."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at
+        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), slope, error, largest = 0.0, its_error = 0.0
+        cdef bint is_small = True, is_repaired = False
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            slope = fabs(free_slope(lanes, at))
+            error = self.calibration.errors[at]
+            is_repaired |= self.calibration.needs[at] != 0
+            is_small &= slope <= 2.0 * error
+            if slope > largest:
+                largest = slope
+                its_error = error
+        if is_small or not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
+            lanes.status[lane] = STALLED if self.contradicts(lane) else PRECISION
+        elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS:
+            lanes.trust.repairs[lane] += 1
+            lanes.status[lane] = RUNNING
+        elif not self.contradicts(lane):
+            self.note(lane, NO_LOWER, largest, its_error)
+
+    cdef void resume(self, Py_ssize_t lane) noexcept nogil:
+        """A lane goes on from its iterate, with other steps."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            lanes.trial.x[at] = lanes.here.x[at]
+        lanes.nit[lane] -= 1
+        lanes.phase[lane] = AGAIN
+        lanes.any_again = True
+        self.rule.start(lanes, lane)
+
+    cdef int explain(self, Py_ssize_t lane) except -1 nogil:
+        """Whether a lane with a gradient of the user's was solved to rounding, or why it is stuck."""
+        cdef Lanes *lanes = self.lanes
+        cdef double slope = 0.0, by_values = 0.0, eps = rounding_at(lanes, lane, lanes.here.f[lane])
+        if not self.evaluator.blocks.objective.supplies & GRADIENT:
+            self.note(lane, NO_LOWER, lanes.norm[lane], NAN)
+            return 0
+        if self.compare_with_values(lane, &slope, &by_values):
+            return 1
+        if isfinite(by_values) and fabs(slope - by_values) > LARGE_DIFFERENCE * max(fabs(slope), fabs(by_values)) + (
+                UNSEEN_FALL * eps):
+            self.note(lane, JAC, slope, by_values)
+        elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
+            lanes.status[lane] = PRECISION
+        else:
+            self.note(lane, NO_LOWER, size_at(lanes, lane), NAN)
+        return 0
+
+    cdef int compare_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
+        """How f changes over a short way down, by the gradient and by values at both sides of the iterate, nan if that
+        cannot be known; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, at, side
+        cdef double x, v, rise[2]
+        cdef double unit
+        slope[0] = 0.0
+        by_values[0] = NAN
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        if lanes.trust.scale != NULL:
+            fastgd_into_units(lanes, lanes.live)
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            x = lanes.trial.x[at]
+            unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
+            v = STEP_OF_COMPARISON * max(unit, fabs(x))
+            if lanes.bounded and (x - v < lanes.lower[at] or x + v > lanes.upper[at]):
+                v = 0.0
+            self.v[i] = -v if lanes.trial.g[at] > 0.0 else v
+            slope[0] += self.v[i] * (lanes.trial.g[at] / scale_of(lanes, at))
+        self.listed_one[0] = lane
+        for side in range(2):
+            self.evaluator.blocks.open(lanes.trial.x, self.listed_one, 1, 1)
+            for i in range(lanes.n_dim):
+                x = lanes.trial.x[i * lanes.capacity + lane]
+                self.evaluator.blocks.block.x[i * self.evaluator.blocks.block.stride] = (
+                    x - self.v[i] if side else x + self.v[i])
+            self.evaluator.blocks.pad(1)
+            if not self.evaluator.blocks.call(VALUE):
+                break
+            rise[side] = self.evaluator.blocks.values[0]
+            count(lanes, self.listed_one, 1, 1, 0)
+        else:
+            if isfinite(rise[0]) and isfinite(rise[1]):
+                by_values[0] = 0.5 * (rise[0] - rise[1])
+        if lanes.trust.scale != NULL:
+            fastgd_out_of_units(lanes, lanes.live)
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        lanes.fault[lane] = RUNNING
+        lanes.rounds_left = 0
+        return 0
+
+    cdef int check_jac(self, Py_ssize_t lane) except -1 nogil:
+        """Warns if the first gradient of the user's contradicts the values; 1 if the time ran out."""
+        cdef double slope = 0.0, by_values = 0.0
+        self.checks_jac = False
+        if not self.has_room(lane, 3):
+            return 0
+        if self.compare_with_values(lane, &slope, &by_values):
+            return 1
+        if isfinite(by_values) and fabs(slope - by_values) > LARGE_DIFFERENCE * max(fabs(slope), fabs(by_values)):
+            with gil:
+                warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises a "
+                              f"change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
+        return 0
+
+
+cdef inline double free_slope(const Lanes *lanes, Py_ssize_t at) noexcept nogil:
+    """At the trial point; 0 if it leads outside from a bound."""
+    cdef double slope = lanes.trial.g[at]
+    if lanes.bounded and lanes.trial.x[at] == (lanes.lower[at] if slope > 0.0 else lanes.upper[at]):
+        return 0.0
+    return slope
+
+
+cdef inline double rounded_power(double value) noexcept nogil:
+    """The nearest power of two, by its significand."""
+    return rounded_step(0.0, value, 1.0)
