@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._core.objectives.objective import Objective
-from ._gradient import gradient
+from ._derivatives import gradient
 from ._minimize import maximize, minimize
 from .difference import Difference
 from .result import Result, Status
