@@ -1,4 +1,9 @@
-"""Gradients by themselves, without a descent."""
+"""Values, gradients and Hessians by themselves, without a descent.
+
+Each function takes (n, n_dim) points, whose shape for the user may be another one. With the answers it returns the first
+point at which the step of a difference vanishes; if there is none, -2 if a point is not finite, or -1. Answers are nan
+at points that are not finite.
+"""
 from libc.math cimport NAN
 
 from .evaluation.evaluator cimport Evaluator
@@ -6,42 +11,57 @@ from .loop cimport annotate, index_of, lanes_for
 from .memory.lanes cimport Lanes, Needs, allocate, ask, place, place_bounds, rounded_capacity
 from .memory.slab cimport Slab
 from .objectives.argument cimport memory_of
-from .objectives.objective cimport GRADIENT, Objective
+from .objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
 from .stopping cimport STEP_UNDERFLOW
 
 import numpy as np
 
 
+def values(Evaluator evaluator not None, const double[:, :] points, tuple shape):
+    """f, as an array of the shape without its last axis."""
+    return answers(evaluator, points, shape, None, None, VALUE, np.empty(shape[:-1]))
+
+
 def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
              const double[:, :] upper=None):
-    """Gradients at (n, n_dim) points as an array of the given shape, nan where those are not finite.
+    """Gradients, as an array of the shape."""
+    return answers(evaluator, points, shape, lower, upper, GRADIENT, np.empty(shape))
 
-    With it comes the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
-    """
-    cdef object slopes = np.empty(shape)
-    cdef double *out = memory_of(slopes)
+
+def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
+            const double[:, :] upper=None, Py_ssize_t first=0):
+    """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
+    `first` on."""
+    return answers(evaluator, points, shape, lower, upper, HESSIAN, np.empty(shape + shape[-1:]), first)
+
+
+cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
+                   const double[:, :] upper, int question, object out, Py_ssize_t first=0):
+    """Fills the array `out` with what is asked for at every point."""
+    cdef double *numbers = memory_of(out)
     cdef Lanes lanes
     cdef Slab slab = Slab()
-    cdef Needs needs = Needs(0, 0, lower is not None, False, False, False)
+    cdef Needs needs = Needs(0, 0, lower is not None, False, False, question == HESSIAN)
     cdef Objective objective = evaluator.blocks.objective
-    cdef Py_ssize_t i, lane, problem, n = points.shape[0]
+    cdef Py_ssize_t i, lane, problem, n = points.shape[0], n_dim = points.shape[1]
+    cdef Py_ssize_t size = 1 if question == VALUE else n_dim if question == GRADIENT else n_dim * n_dim
     cdef Py_ssize_t vanished = -1
     cdef bint finite = True
-    allocate(&lanes, points.shape[1], rounded_capacity(lanes_for(objective, n), objective.has_differences), slab, needs)
-    evaluator.prepare(&lanes, False)
+    allocate(&lanes, n_dim, rounded_capacity(lanes_for(objective, n), objective.has_differences), slab, needs)
+    evaluator.prepare(&lanes, needs.hessians)
+    evaluator.blocks.block.first = first
     for problem in range(n):
         if place(&lanes, lanes.live, problem, &points[problem, 0], points.strides[1]):
             if lanes.bounded:
                 place_bounds(&lanes, lanes.live, lower, upper)
-            ask(&lanes, lanes.live, GRADIENT)
             lanes.live += 1
         else:
             finite = False
-            for i in range(lanes.n_dim):
-                out[problem * lanes.n_dim + i] = NAN
+            for i in range(size):
+                numbers[problem * size + i] = NAN
         if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
             try:
-                evaluator.evaluate()
+                evaluate(evaluator, &lanes, question)
             except Exception as error:
                 lane = evaluator.blocks.culprit()
                 if lane >= 0:
@@ -49,9 +69,50 @@ def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shap
                     annotate(error, f"fastgd: raised for problem {where}")
                 raise
             for lane in range(lanes.live):
-                if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:
+                if vanished < 0 and (lanes.fault[lane] == STEP_UNDERFLOW
+                                     or question == HESSIAN and step_vanishes(evaluator, &lanes, lane)):
                     vanished = lanes.problem[lane]
-                for i in range(lanes.n_dim):
-                    out[lanes.problem[lane] * lanes.n_dim + i] = lanes.trial.g[i * lanes.capacity + lane]
+                write(&lanes, lane, question, numbers + lanes.problem[lane] * size)
             lanes.live = 0
-    return slopes, vanished if vanished >= 0 or finite else -2
+    return out, vanished if vanished >= 0 or finite else -2
+
+
+cdef int evaluate(Evaluator evaluator, Lanes *lanes, int question) except -1:
+    """Asks in all lanes; for Hessians that are made by differences first what they start from."""
+    cdef Py_ssize_t lane
+    cdef int supplies = evaluator.blocks.objective.supplies
+    if question == HESSIAN and not supplies & HESSIAN:
+        evaluate(evaluator, lanes, GRADIENT if supplies & GRADIENT else VALUE)
+    for lane in range(lanes.live):
+        ask(lanes, lane, question)
+    evaluator.evaluate()
+    return 0
+
+
+cdef bint step_vanishes(Evaluator evaluator, const Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Whether between bounds that differ there was no room for the step of a Hessian."""
+    cdef Py_ssize_t i, at
+    cdef double x
+    if not lanes.bounded or not evaluator.hessians.n_groups:
+        return False
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        x = lanes.trial.x[at]
+        if x + evaluator.hessians.steps[at] == x and lanes.lower[at] < lanes.upper[at]:
+            return True
+    return False
+
+
+cdef void write(const Lanes *lanes, Py_ssize_t lane, int question, double *out) noexcept nogil:
+    """The answers of a lane, in a row."""
+    cdef Py_ssize_t i, j, row = 0
+    if question == VALUE:
+        out[0] = lanes.trial.f[lane]
+    elif question == GRADIENT:
+        for i in range(lanes.n_dim):
+            out[i] = lanes.trial.g[i * lanes.capacity + lane]
+    else:
+        for i in range(lanes.n_dim):
+            for j in range(i + 1):
+                out[i * lanes.n_dim + j] = out[j * lanes.n_dim + i] = lanes.trial.H[row * lanes.capacity + lane]
+                row += 1

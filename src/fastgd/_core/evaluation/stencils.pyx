@@ -5,6 +5,8 @@ from ..objectives.objective cimport VALUE
 from ..stopping cimport NONFINITE, STEP_UNDERFLOW
 from .blocks cimport are_first_lanes, note_fault
 
+import numpy as np
+
 cdef extern from "evaluation/stencils.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     bint fastgd_steps(const Steps *steps, double *h, const double *x, Py_ssize_t n) noexcept nogil
@@ -58,6 +60,24 @@ cdef class Stencil:
             self.moved = self.slab.take(N_MOVES * n)
         self.row = self.slab.take(capacity)
         self.other_row = self.slab.take(capacity)
+
+    def offsets(self, const double[:, :] points, const double[:, :] lower=None, const double[:, :] upper=None,
+                double times=1.0):
+        """How far the two points of each pair lie from x, in every coordinate of (n, n_dim) points; with steps so many
+        times as long."""
+        cdef Py_ssize_t i, j
+        cdef double[:, ::1] h = np.empty((points.shape[0], points.shape[1]))
+        cdef double[:, ::1] second = np.empty_like(h)
+        for j in range(points.shape[0]):
+            for i in range(points.shape[1]):
+                h[j, i] = self.steps.step
+                if h[j, i] == 0.0:
+                    h[j, i] = rounded_step(points[j, i], self.steps.factor, self.steps.x_scale)
+                h[j, i] *= times
+                second[j, i] = -h[j, i]
+                if lower is not None:
+                    fit_steps(points[j, i], lower[j, i], upper[j, i], &h[j, i], &second[j, i])
+        return h.base, second.base
 
     cdef double least_step(self) noexcept nogil:
         return self.steps.step if self.steps.step > 0.0 else RELATIVE_STEP * self.steps.x_scale
