@@ -1,8 +1,8 @@
 """Values, gradients and Hessians by themselves, without a descent.
 
-Each function takes (n, n_dim) points, whose shape for the user may be another one. With the answers it returns the first
-point at which the step of a difference vanishes; if there is none, -2 if a point is not finite, or -1. Answers are nan
-at points that are not finite.
+Each function takes (n, n_dim) points, and the shape that they have for the user. With the answers it returns the first
+point at which the step of a difference vanishes; if there is none, -2 if a point is not finite, or -1. At points that
+are not finite the answers are nan.
 """
 from libc.math cimport NAN
 
@@ -19,7 +19,7 @@ import numpy as np
 
 def values(Evaluator evaluator not None, const double[:, :] points, tuple shape):
     """f, as an array of the shape without its last axis."""
-    return answers(evaluator, points, shape, None, None, VALUE, np.empty(shape[:-1]))
+    return answers(evaluator, points, shape, None, None, VALUE, np.empty(shape[:max(len(shape) - 1, 0)]))
 
 
 def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
@@ -32,7 +32,7 @@ def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape
             const double[:, :] upper=None, Py_ssize_t first=0):
     """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
     `first` on."""
-    return answers(evaluator, points, shape, lower, upper, HESSIAN, np.empty(shape + shape[-1:]), first)
+    return answers(evaluator, points, shape, lower, upper, HESSIAN, np.empty(shape + shape[max(len(shape) - 1, 0):]), first)
 
 
 cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
