@@ -32,7 +32,8 @@ def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape
             const double[:, :] upper=None, Py_ssize_t first=0):
     """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
     `first` on."""
-    return answers(evaluator, points, shape, lower, upper, HESSIAN, np.empty(shape + shape[max(len(shape) - 1, 0):]), first)
+    cdef object out = np.empty(shape + shape[max(len(shape) - 1, 0):])
+    return answers(evaluator, points, shape, lower, upper, HESSIAN, out, first)
 
 
 cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
