@@ -610,11 +610,12 @@ def test_coordinates_at_bounds_are_left_out():
 @pytest.mark.parametrize(("fun", "options"), [
     (lambda x: (x[0] + x[1]) * (x[0] + x[1]), {}),
     (lambda x: (1e-4 * x[0] + 1e3 * x[1] - 3.0) ** 2, {}),
+    (lambda x: 1e6 + (x[0] + x[1]) * (x[0] + x[1]), {}),
     (lambda x: x[0] * x[0], {}),
     (lambda x: x[0] * x[0] - x[1] * x[1], {"maxiter": 0}),
     (lambda x: math.nan, {}),
     (lambda x: (x[0] + x[1]) * (x[0] + x[1]), {"jac": lambda x: np.full(2, 2.0 * (x[0] + x[1]))}),
-], ids=["valley", "valley in other units", "flat", "saddle", "nan", "with gradients"])
+], ids=["valley", "valley in other units", "high valley", "flat", "saddle", "nan", "with gradients"])
 def test_parameters_that_are_not_determined(fun, options):
     """Their variances are infinite, and nothing is said of anything else; other problems do not feel it."""
     expected = [[np.inf, np.nan], [np.nan, np.inf]]

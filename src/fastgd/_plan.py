@@ -144,13 +144,15 @@ class Plan:
     def hessians(self, numbers, x):
         """Hessians of what is minimized at the answers x (n, n_dim) of the problems with these numbers, or of all.
 
-        With them come the coordinates that are at a bound there, and the relative error of the Hessians.
+        With them come the coordinates that are at a bound there, what rounding may make of the diagonals, and how exact
+        the formula is, relative to the Hessian.
         """
         if numbers is None:
             return replace(self, points=Points(x, self.points.shape)).hessians_at_points()
         if isinstance(self.fun, Objective) and len(numbers) > 1:  # it may look at the numbers
             parts = [self.hessians(numbers[k:k + 1], x[k:k + 1]) for k in range(len(numbers))]
-            return *map(np.concatenate, list(zip(*parts, strict=True))[:2]), parts[0][2]
+            found, at_bound, rounding, _ = zip(*parts, strict=True)
+            return *map(np.concatenate, (found, at_bound, rounding)), parts[0][3]
         part = replace(self.flat().chosen(numbers), first=int(numbers[0]) if len(numbers) else 0)
         return replace(part, points=Points(x, x.shape)).hessians_at_points()
 
@@ -159,10 +161,11 @@ class Plan:
         objective, stencil, functions = self.objective(hessians=True)
         clock = Clock()
         evaluator = Evaluator(objective, stencil, clock, self.maximize)
+        rounding = np.zeros(rows.shape)
         with unraisable_as_error(functions, clock):
-            found, _ = hessian(evaluator, rows, rows.shape, lower, upper, self.first)
+            found, _ = hessian(evaluator, rows, rows.shape, lower, upper, self.first, rounding)
         at_bound = np.zeros(rows.shape, bool) if lower is None else (rows == lower) | (rows == upper)
-        return found, at_bound, EPS if objective.supplies & HESSIAN else ERROR_OF_DIFFERENCES
+        return found, at_bound, rounding, EPS if objective.supplies & HESSIAN else ERROR_OF_DIFFERENCES
 
     def leave(self, answers, status):
         """Answers for problems that are not begun: x0 and nothing else."""

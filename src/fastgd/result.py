@@ -332,9 +332,11 @@ class Result(Record):
         return lines
 
 
-def inverses(matrices, apart, error, scale):
-    """scale / H for symmetric matrices H of this relative error, without the rows and columns that are apart: these are
-    nan."""
+def inverses(matrices, apart, rounding, error, scale):
+    """scale / H for symmetric matrices H, without the rows and columns that are apart: these are nan.
+
+    `rounding` is an error of the diagonals, and `error` a relative one of all.
+    """
     n = matrices.shape[-1]
     diagonal = np.eye(n, dtype=bool)
     outside = apart[:, :, None] | apart[:, None, :]
@@ -346,7 +348,8 @@ def inverses(matrices, apart, error, scale):
         definite = np.isfinite(scaled).all(axis=(1, 2))
         scaled[~definite] = diagonal
         values, vectors = np.linalg.eigh(scaled)
-        definite &= (values > n * error).all(axis=1)
+        errors = error + np.where(apart, 0.0, units * units * rounding).max(axis=1)
+        definite &= (values > n * errors[:, None]).all(axis=1)
         roots = units[:, :, None] * vectors / np.sqrt(values)[:, None, :]
         covariance = scale[:, None, None] * (roots @ roots.swapaxes(1, 2))
     covariance[~definite] = np.where(diagonal, np.inf, np.nan)

@@ -22,4 +22,5 @@ def hessian(
     lower: NDArray[np.float64] | None = None,
     upper: NDArray[np.float64] | None = None,
     first: int = 0,
+    errors: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], int]: ...

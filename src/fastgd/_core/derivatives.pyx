@@ -4,7 +4,7 @@ Each function takes (n, n_dim) points, and the shape that they have for the user
 point at which the step of a difference vanishes; if there is none, -2 if a point is not finite, or -1. At points that
 are not finite the answers are nan.
 """
-from libc.math cimport NAN
+from libc.math cimport NAN, fabs
 
 from .evaluation.evaluator cimport Evaluator
 from .loop cimport annotate, index_of, lanes_for
@@ -15,6 +15,8 @@ from .objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
 from .stopping cimport STEP_UNDERFLOW
 
 import numpy as np
+
+cdef double EPS = 2.0 ** -52
 
 
 def values(Evaluator evaluator not None, const double[:, :] points, tuple shape):
@@ -29,15 +31,16 @@ def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shap
 
 
 def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
-            const double[:, :] upper=None, Py_ssize_t first=0):
+            const double[:, :] upper=None, Py_ssize_t first=0, double[:, ::1] errors=None):
     """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
-    `first` on."""
+    `first` on. Into `errors` (n, n_dim) comes what rounding may make of the diagonals."""
     cdef object out = np.empty(shape + shape[max(len(shape) - 1, 0):])
-    return answers(evaluator, points, shape, lower, upper, HESSIAN, out, first)
+    return answers(evaluator, points, shape, lower, upper, HESSIAN, out, first, errors)
 
 
 cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
-                   const double[:, :] upper, int question, object out, Py_ssize_t first=0):
+                   const double[:, :] upper, int question, object out, Py_ssize_t first=0,
+                   double[:, ::1] errors=None):
     """Fills the array `out` with what is asked for at every point."""
     cdef double *numbers = memory_of(out)
     cdef Lanes lanes
@@ -74,6 +77,9 @@ cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, 
                                      or question == HESSIAN and step_vanishes(evaluator, &lanes, lane)):
                     vanished = lanes.problem[lane]
                 write(&lanes, lane, question, numbers + lanes.problem[lane] * size)
+                if errors is not None:
+                    for i in range(n_dim):
+                        errors[lanes.problem[lane], i] = rounding_error(evaluator, &lanes, lane, i)
             lanes.live = 0
     return out, vanished if vanished >= 0 or finite else -2
 
@@ -102,6 +108,18 @@ cdef bint step_vanishes(Evaluator evaluator, const Lanes *lanes, Py_ssize_t lane
         if x + evaluator.hessians.steps[at] == x and lanes.lower[at] < lanes.upper[at]:
             return True
     return False
+
+
+cdef double rounding_error(Evaluator evaluator, const Lanes *lanes, Py_ssize_t lane, Py_ssize_t i) noexcept nogil:
+    """Of the second derivative in coordinate i; one between equal bounds has none."""
+    cdef Py_ssize_t at = i * lanes.capacity + lane
+    cdef double h
+    if not evaluator.hessians.n_groups or evaluator.hessians.steps[at] == 0.0:
+        return 0.0
+    h = fabs(evaluator.hessians.steps[at])
+    if evaluator.blocks.objective.supplies & GRADIENT:
+        return 2.0 * EPS * fabs(lanes.trial.g[at]) / h
+    return 4.0 * EPS * fabs(lanes.trial.f[lane]) / (h * h)
 
 
 cdef void write(const Lanes *lanes, Py_ssize_t lane, int question, double *out) noexcept nogil:
