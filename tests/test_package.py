@@ -79,6 +79,14 @@ cdef class Distance(Objective):
         return VALUE
 
 
+cdef class Weighted(Objective):
+    cdef int evaluate(self, Block *block, int want) except -1 nogil:
+        cdef Py_ssize_t j
+        for j in range(block.n_points):
+            block.out.f[j] = (1.0 + block.problems[j]) * block.x[j] ** 2
+        return VALUE
+
+
 cdef class Differences(SumOfSquares):
     def __init__(self, width):
         self.has_differences = True
@@ -281,6 +289,14 @@ def test_cython_objective_gets_the_numbers_that_problems_have_in_the_batch(user_
     result = fastgd.minimize(user_objective.Distance(centers), np.zeros_like(centers), **options)
     assert result.success.all()
     np.testing.assert_allclose(result.x, centers, atol=1e-6)
+
+
+def test_covariance_of_a_cython_objective_that_knows_the_numbers_of_its_problems(user_objective):
+    result = fastgd.minimize(user_objective.Weighted(), np.ones((20, 1)))
+    expected = 0.5 / np.arange(1.0, 21.0)
+    for part in (np.s_[:], 7, np.s_[3:9], np.s_[::-2], [19, 0]):
+        np.testing.assert_allclose(result[part].covariance()[..., 0, 0], expected[part], rtol=1e-6)
+    np.testing.assert_allclose(result[3:][::2][2].covariance(), expected[7], rtol=1e-6)
 
 
 @pytest.mark.parametrize("maxtime", [None, 60.0])

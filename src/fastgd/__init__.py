@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._core.objectives.objective import Objective
-from ._gradient import gradient
+from ._derivatives import check_gradient, gradient, hessian, jacobian
 from ._minimize import maximize, minimize
 from .difference import Difference
 from .result import Result, Status
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from ._jit.jitted import jit
     from ._scipy import scipy_method
 
-__all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "compiled", "functions", "gradient", "jit",
-           "maximize", "methods", "minimize", "noise", "schedules", "scipy_method"]
+__all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "check_gradient", "compiled", "functions",
+           "gradient", "hessian", "jacobian", "jit", "maximize", "methods", "minimize", "noise", "schedules",
+           "scipy_method"]
 
 __version__ = "0.1.0"
 

@@ -256,7 +256,8 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
           progress=progress, checkpoint=checkpoint)
-    return _as_result(points, answers, maximize, observer.traces() if observer else None)
+    result = _as_result(points, answers, maximize, observer.traces() if observer else None)
+    return result._with_origin(plan.hessians, None)
 
 
 def _as_method(method, learning_rate, points):

@@ -14,7 +14,7 @@ from ._inputs import as_batch_args, as_calling_form, as_choice
 from .difference import Difference
 
 DEFAULT_DIFFERENCE = Difference()
-GRADIENT = 2  # the bit of the core's questions
+GRADIENT, HESSIAN = 2, 4  # bits of the core's questions
 
 
 def split_jac(jac):

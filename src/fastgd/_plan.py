@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from ._core.derivatives import hessian
 from ._core.directions.noise import GaussianNoise
 from ._core.evaluation.clock import Clock
 from ._core.evaluation.evaluator import Evaluator
 from ._core.loop import run
 from ._core.memory.problems import Sink, Source
+from ._core.objectives.objective import Objective
 from ._core.searches.rates import LearningRates
 from ._inputs import Points, as_batch_args, as_float, as_real_array
-from ._objective import as_objective, is_jitted, recognize
+from ._objective import HESSIAN, as_objective, is_jitted, recognize
 from ._unraisable import unraisable_as_error
 from .result import ARRAYS
 
@@ -28,6 +30,10 @@ LARGEST_COMPILED_CHUNK = 16_384
 VECTORIZED_CHUNK_BYTES = 1 << 22  # of coordinates: some of the blocks that a function gets; within these limits,
 SMALLEST_VECTORIZED_CHUNK = 4_096  # because NumPy's overhead per call weighs more on few columns
 LARGEST_VECTORIZED_CHUNK = 65_536
+
+# Of Hessians that are exact but for rounding, and of those by differences: relative, about.
+EPS = 2.0**-52
+ERROR_OF_DIFFERENCES = 2.0**-26
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -111,10 +117,10 @@ class Plan:
         """How many numbers are in its batch_args."""
         return sum(values.size for values in self.batch_args)
 
-    def objective(self):
+    def objective(self, hessians=False):
         """The core's objective for these problems, the stencil of its differences, and the C functions it calls."""
         return as_objective(self.fun, self.points, self.args, self.jac, self.vectorized, self.unpack, self.batch_args,
-                            self.maximize, self.record_errors, self.bounds, self.method.uses_hessians)
+                            self.maximize, self.record_errors, self.bounds, hessians or self.method.uses_hessians)
 
     def solve(self, answers, maxtime=np.inf, observer=None, running=None, made=None):
         """Minimizes all problems and writes what comes out into the arrays `answers`.
@@ -139,6 +145,32 @@ class Plan:
                 keep_best=self.keep_best, finds_scale=self.finds_scale,
                 gtol_is_absolute=not np.isnan(self.limits["gtol"]).all(),
                 checks_jac=self.jac is True or callable(self.jac), maxtime=maxtime, observer=observer, watched=watched)
+
+    def hessians(self, numbers, x):
+        """Hessians of what is minimized at the answers x (n, n_dim) of the problems with these numbers, or of all.
+
+        With them come the coordinates that are at a bound there, what rounding may make of the diagonals, and how exact
+        the formula is, relative to the Hessian.
+        """
+        if numbers is None:
+            return replace(self, points=Points(x, self.points.shape)).hessians_at_points()
+        if isinstance(self.fun, Objective) and len(numbers) > 1:  # it may look at the numbers
+            parts = [self.hessians(numbers[k:k + 1], x[k:k + 1]) for k in range(len(numbers))]
+            found, at_bound, rounding, _ = zip(*parts, strict=True)
+            return *map(np.concatenate, (found, at_bound, rounding)), parts[0][3]
+        part = replace(self.flat().chosen(numbers), first=int(numbers[0]) if len(numbers) else 0)
+        return replace(part, points=Points(x, x.shape)).hessians_at_points()
+
+    def hessians_at_points(self):
+        rows, (lower, upper) = self.points.rows, self.bounds
+        objective, stencil, functions = self.objective(hessians=True)
+        clock = Clock()
+        evaluator = Evaluator(objective, stencil, clock, self.maximize)
+        rounding = np.zeros(rows.shape)
+        with unraisable_as_error(functions, clock):
+            found, _ = hessian(evaluator, rows, rows.shape, lower, upper, self.x_scale, self.first, rounding, True)
+        at_bound = np.zeros(rows.shape, bool) if lower is None else (rows == lower) | (rows == upper)
+        return found, at_bound, rounding, EPS if objective.supplies & HESSIAN else ERROR_OF_DIFFERENCES
 
     def leave(self, answers, status):
         """Answers for problems that are not begun: x0 and nothing else."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from ._core.stopping import Reason, Status
 
-__all__ = ["Iterate", "Result", "Status", "Trace"]
+__all__ = ["GradientCheck", "Iterate", "Result", "Status", "Trace"]
 
 # The fields that are arrays of a batch: whether a problem has a row in it, or a number, and of what dtype.
 ARRAYS = {"x": (True, np.float64), "jac": (True, np.float64), "fun": (False, np.float64), "nit": (False, np.intp),
@@ -95,6 +95,38 @@ class Trace(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class GradientCheck(Record):
+    """What `check_gradient` finds; it is shown as its message.
+
+    Attributes
+    ----------
+    jac : float or ndarray, of the shape of x
+        The gradient to be checked.
+    difference : float or ndarray, of the shape of x
+        The central differences.
+    error : float or ndarray, of the shape of x
+        About how far these may be from the slope: how far differences with longer steps are from them, and rounding. It
+        is inf between equal bounds.
+    ok : bool or ndarray of bool
+        Whether at a point no component of the gradient is further from the difference than the errors of both explain.
+    worst : int or tuple of int
+        The index in `jac` of the component that is furthest from the difference in units of what they explain.
+    message : str
+        This component in words, and whether its difference can be trusted.
+    """
+
+    jac: Any
+    difference: Any
+    error: Any
+    ok: Any
+    worst: Any
+    message: str
+
+    def __repr__(self):
+        return self.message
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Result(Record):
     """The minimum of one problem, or of every problem of a batch.
 
@@ -151,6 +183,17 @@ class Result(Record):
     trace: Any = None
     maximized: bool = False
 
+    # What takes the Hessians of the run's problems, and the numbers that those of this result have there, None for all.
+    # It is no field: it would take the user's function into pickles.
+    _origin = None
+
+    def _with_origin(self, hessians, numbers):
+        object.__setattr__(self, "_origin", (hessians, numbers))
+        return self
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_origin"}
+
     @property
     def success(self):
         """Whether the status is one of convergence: bool, or an array of them."""
@@ -183,6 +226,70 @@ class Result(Record):
         heights = np.where(np.isnan(heights), np.inf, heights)
         return self[np.unravel_index(int(heights.argmin()), heights.shape)]
 
+    def covariance(self, scale=1.0):
+        """Covariance of the parameters x of a fit, from the curvature of f at the answer.
+
+        It is `scale` times the inverse of the Hessian of f (of -f for `maximize`), which is taken now: exact where
+        `jit` has traced the function, otherwise by differences, of gradients if `jac` has supplied them. Coordinates
+        that are at a bound there are left out, and marked by nan.
+
+        Parameters
+        ----------
+        scale : float or array_like of the batch's shape, default 1
+            1 if f is a negative logarithm of a likelihood, such as chi^2 / 2; 2 if it is chi^2. If it is a sum of
+            squares of the residuals of n samples with errors of one unknown size, ``2 * fun / (n - n_dim)``.
+
+        Returns
+        -------
+        float or ndarray, shape (..., n_dim, n_dim)
+            A float if x is one. Where the Hessian is not positive definite, or as good as singular, so that f does not
+            determine all parameters, inf on the diagonal and nan elsewhere.
+
+        Raises
+        ------
+        ValueError
+            If the result comes from a pickle or is a copy: it does not know the function then.
+        TypeError
+            If `scale` is not real numbers.
+        Exception
+            Whatever the function raises, unless `on_error` was "record".
+
+        Notes
+        -----
+        The function is called in this process, up to ``n_dim * (n_dim + 1) + 1`` times for each problem, which is not
+        counted in `nfev`. Arrays in `args` and `batch_args` must still be those of the run.
+
+        References
+        ----------
+        .. [1] W. H. Press, S. A. Teukolsky, W. T. Vetterling, B. P. Flannery, "Numerical Recipes", 3rd edition,
+           Cambridge University Press, 2007, section 15.6.
+
+        Examples
+        --------
+        The mean of four samples, and the variance of that:
+
+        >>> import fastgd, numpy as np
+        >>> samples = np.array([1.0, 2.0, 3.0, 6.0])
+        >>> result = fastgd.minimize(lambda x: np.sum((samples - x[0])**2), [0.0])
+        >>> variance = result.covariance(2 * result.fun / (4 - 1))
+        >>> variance.round(6), bool(np.isclose(variance[0, 0], np.var(samples, ddof=1) / 4))
+        (array([[1.166667]]), True)
+        """
+        from ._inputs import as_real_array
+
+        scale = as_real_array(scale, "scale")
+        if self._origin is None:
+            raise ValueError("this result does not know its function, because it comes from a pickle or is a copy: the "
+                             "covariance can be had from the one that minimize returned")
+        if scale.ndim and scale.shape != np.shape(self.fun):
+            raise ValueError("scale must be a number or have the batch's shape: expected "
+                             f"{np.shape(self.fun)}, got {scale.shape}")
+        hessians, numbers = self._origin
+        n_dim = np.shape(self.x)[-1] if np.ndim(self.x) else 1
+        rows = np.array(self.x, np.float64).reshape(-1, n_dim)
+        covariance = inverses(*hessians(numbers, rows), np.broadcast_to(scale, np.shape(self.fun)).reshape(-1))
+        return covariance.reshape(*np.shape(self.x), n_dim) if np.ndim(self.x) else covariance.item()
+
     def keys(self):
         """The names of the fields."""
         return ["x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "message", "trace"]
@@ -198,12 +305,21 @@ class Result(Record):
         numbers = {name: getattr(self, name).reshape(-1)[problems]
                    for name, (has_rows, _) in ARRAYS.items() if not has_rows}
         if np.ndim(problems):
-            return replace(self, **rows, **numbers, trace=None)
+            return self._part(problems, **rows, **numbers, trace=None)
         numbers = {name: value.item() for name, value in numbers.items()}
         numbers["status"] = Status(numbers["status"])
         index = np.unravel_index(int(problems), self.fun.shape)
         trace = (self.trace or {}).get(tuple(map(int, index)) if len(index) > 1 else int(index[0]))
-        return replace(self, **rows, **numbers, trace=trace)
+        return self._part(problems, **rows, **numbers, trace=trace)
+
+    def _part(self, problems, **columns):
+        """The result of one or some of the problems."""
+        part = replace(self, **columns)
+        if self._origin is None:
+            return part
+        hessians, numbers = self._origin
+        problems = np.reshape(problems, -1)
+        return part._with_origin(hessians, problems if numbers is None else numbers[problems])
 
     def __repr__(self):
         lines = self._describe_single() if self.is_single else self._describe_batch()
@@ -243,3 +359,28 @@ class Result(Record):
         x = np.array2string(best.x, precision=5, threshold=5, edgeitems=2, max_line_width=np.inf)
         lines["best"] = f"fun = {best.fun:.6g} at x = {x}"
         return lines
+
+
+def inverses(matrices, apart, rounding, error, scale):
+    """scale / H for symmetric matrices H, without the rows and columns that are apart: these are nan.
+
+    `rounding` is an error of the diagonals, and `error` a relative one of all.
+    """
+    n = matrices.shape[-1]
+    diagonal = np.eye(n, dtype=bool)
+    outside = apart[:, :, None] | apart[:, None, :]
+    matrices = np.where(outside, diagonal, matrices)
+    with np.errstate(all="ignore"):
+        # what is singular must not depend on the units of x
+        units = 1.0 / np.sqrt(np.diagonal(matrices, axis1=1, axis2=2))
+        scaled = units[:, :, None] * matrices * units[:, None, :]
+        definite = np.isfinite(scaled).all(axis=(1, 2))
+        scaled[~definite] = diagonal
+        values, vectors = np.linalg.eigh(scaled)
+        errors = error + np.where(apart, 0.0, units * units * rounding).max(axis=1)
+        definite &= (values > n * errors[:, None]).all(axis=1)
+        roots = units[:, :, None] * vectors / np.sqrt(values)[:, None, :]
+        covariance = scale[:, None, None] * (roots @ roots.swapaxes(1, 2))
+    covariance[~definite] = np.where(diagonal, np.inf, np.nan)
+    covariance[outside] = np.nan
+    return covariance

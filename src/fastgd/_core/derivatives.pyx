@@ -1,5 +1,10 @@
-"""Gradients by themselves, without a descent."""
-from libc.math cimport NAN
+"""Values, gradients and Hessians by themselves, without a descent.
+
+Each function takes (n, n_dim) points, and the shape that they have for the user. With the answers it returns the first
+point at which the step of a difference vanishes; if there is none, -2 if a point is not finite, or -1. At points that
+are not finite the answers are nan.
+"""
+from libc.math cimport NAN, fabs
 
 from .evaluation.calibration cimport Calibration
 from .evaluation.evaluator cimport Evaluator
@@ -20,7 +25,7 @@ from .memory.lanes cimport (
 from .memory.problems cimport MAXFEV_LIMIT
 from .memory.slab cimport Slab
 from .objectives.argument cimport memory_of
-from .objectives.objective cimport GRADIENT, Objective
+from .objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
 from .stopping cimport STEP_UNDERFLOW
 
 import numpy as np
@@ -28,29 +33,51 @@ import numpy as np
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
 
+cdef double EPS = 2.0 ** -52
+
+
+def values(Evaluator evaluator not None, const double[:, :] points, tuple shape):
+    """f, as an array of the shape without its last axis."""
+    return answers(evaluator, points, shape, None, None, None, VALUE, np.empty(shape[:max(len(shape) - 1, 0)]))
+
 
 def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
              const double[:, :] upper=None, const double[:, :] x_scale=None, double[:, ::1] errors=None,
              Py_ssize_t[::1] nfev=None):
-    """Gradients at (n, n_dim) points as an array of the given shape, nan where those are not finite; their errors and
-    the numbers of evaluations go into the arrays for them.
+    """Gradients, as an array of the shape; their errors, nan where they are not known, go into `errors` (n, n_dim), and
+    the numbers of evaluations into `nfev` (n,)."""
+    return answers(evaluator, points, shape, lower, upper, x_scale, GRADIENT, np.empty(shape), 0, errors, nfev)
 
-    With it comes the first point at which the step vanishes; if there is none, -2 if a point is not finite, or -1.
-    """
-    cdef object slopes = np.empty(shape)
-    cdef double *out = memory_of(slopes)
+
+def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
+            const double[:, :] upper=None, const double[:, :] x_scale=None, Py_ssize_t first=0,
+            double[:, ::1] errors=None, bint calibrates=False):
+    """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
+    `first` on. Into `errors` (n, n_dim) comes what rounding may make of the diagonals. Steps may be calibrated first, as
+    those of gradients."""
+    cdef object out = np.empty(shape + shape[max(len(shape) - 1, 0):])
+    return answers(evaluator, points, shape, lower, upper, x_scale, HESSIAN, out, first, errors, None, calibrates)
+
+
+cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
+                   const double[:, :] upper, const double[:, :] x_scale, int question, object out, Py_ssize_t first=0,
+                   double[:, ::1] errors=None, Py_ssize_t[::1] nfev=None, bint calibrates=False):
+    """Fills the array `out` with what is asked for at every point."""
+    cdef double *numbers = memory_of(out)
     cdef Lanes lanes
     cdef Slab slab = Slab()
-    cdef Needs needs
-    cdef Objective objective = evaluator.blocks.objective
+    cdef Needs needs = Needs(0, 0, lower is not None, False, False, question == HESSIAN, x_scale is not None, False,
+                             evaluator.calibrates)
     cdef Calibration calibration = None
-    cdef Py_ssize_t i, lane, problem, n = points.shape[0]
+    cdef Objective objective = evaluator.blocks.objective
+    cdef Py_ssize_t i, lane, problem, n = points.shape[0], n_dim = points.shape[1]
+    cdef Py_ssize_t size = 1 if question == VALUE else n_dim if question == GRADIENT else n_dim * n_dim
     cdef Py_ssize_t vanished = -1
     cdef bint finite = True
-    needs = Needs(0, 0, lower is not None, False, False, False, x_scale is not None, False, evaluator.calibrates)
-    allocate(&lanes, points.shape[1], rounded_capacity(lanes_for(objective, n), objective.has_differences), slab, needs)
-    evaluator.prepare(&lanes, False)
-    if evaluator.calibrates:
+    allocate(&lanes, n_dim, rounded_capacity(lanes_for(objective, n), objective.has_differences), slab, needs)
+    evaluator.prepare(&lanes, needs.hessians)
+    evaluator.blocks.block.first = first
+    if evaluator.calibrates and (question == GRADIENT or calibrates):
         calibration = Calibration(evaluator)
         calibration.prepare(&lanes)
     for problem in range(n):
@@ -59,22 +86,24 @@ def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shap
                 place_bounds(&lanes, lanes.live, lower, upper)
             begin_trust(&lanes, lanes.live, x_scale, problem)
             count_limit(&lanes, MAXFEV_LIMIT)[lanes.live] = PY_SSIZE_T_MAX
-            ask(&lanes, lanes.live, GRADIENT)
             lanes.live += 1
         else:
             finite = False
-            for i in range(lanes.n_dim):
-                out[problem * lanes.n_dim + i] = NAN
+            for i in range(size):
+                numbers[problem * size + i] = NAN
             if nfev is not None:
                 nfev[problem] = 0
             if errors is not None:
                 errors[problem, :] = NAN
         if lanes.live == lanes.capacity or lanes.live and problem == n - 1:
             try:
-                evaluator.evaluate()
-                vanished = find_vanished(&lanes, vanished)
                 if calibration is not None:
+                    evaluate(evaluator, &lanes, GRADIENT)
+                    vanished = find_vanished(evaluator, &lanes, GRADIENT, vanished)
                     calibration.look_at_trials()
+                if question == HESSIAN or calibration is None:
+                    evaluate(evaluator, &lanes, question)
+                    vanished = find_vanished(evaluator, &lanes, question, vanished)
             except Exception as error:
                 lane = evaluator.blocks.culprit()
                 if lane >= 0:
@@ -82,23 +111,79 @@ def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shap
                     annotate(error, f"fastgd: raised for problem {where}")
                 raise
             for lane in range(lanes.live):
-                for i in range(lanes.n_dim):
-                    out[lanes.problem[lane] * lanes.n_dim + i] = (
-                        lanes.trial.g[i * lanes.capacity + lane] / scale_of(&lanes, i * lanes.capacity + lane))
-                    if errors is not None:
+                write(&lanes, lane, question, numbers + lanes.problem[lane] * size)
+                if errors is not None:
+                    for i in range(n_dim):
                         errors[lanes.problem[lane], i] = (
-                            calibration.errors[i * lanes.capacity + lane] if calibration is not None else NAN)
+                            rounding_error(evaluator, &lanes, lane, i) if question == HESSIAN
+                            else calibration.errors[i * lanes.capacity + lane] if calibration is not None else NAN)
                 if nfev is not None:
                     nfev[lanes.problem[lane]] = nfev_of(&lanes, lane)
             lanes.live = lanes.n_finished = 0
             lanes.factors_differ = False
-    return slopes, vanished if vanished >= 0 or finite else -2
+    return out, vanished if vanished >= 0 or finite else -2
 
 
-cdef Py_ssize_t find_vanished(const Lanes *lanes, Py_ssize_t vanished) noexcept:
-    """The first problem whose step vanishes."""
+cdef int evaluate(Evaluator evaluator, Lanes *lanes, int question) except -1:
+    """Asks in all lanes; for Hessians that are made by differences first what they start from."""
+    cdef Py_ssize_t lane
+    cdef int supplies = evaluator.blocks.objective.supplies
+    if question == HESSIAN and not supplies & HESSIAN:
+        evaluate(evaluator, lanes, GRADIENT if supplies & GRADIENT else VALUE)
+    for lane in range(lanes.live):
+        ask(lanes, lane, question)
+    evaluator.evaluate()
+    return 0
+
+
+cdef Py_ssize_t find_vanished(Evaluator evaluator, const Lanes *lanes, int question, Py_ssize_t vanished):
+    """The first problem whose step vanishes, or -1."""
     cdef Py_ssize_t lane
     for lane in range(lanes.live):
-        if vanished < 0 and lanes.fault[lane] == STEP_UNDERFLOW:
+        if vanished < 0 and (lanes.fault[lane] == STEP_UNDERFLOW
+                             or question == HESSIAN and step_vanishes(evaluator, lanes, lane)):
             vanished = lanes.problem[lane]
     return vanished
+
+
+cdef bint step_vanishes(Evaluator evaluator, const Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Whether between bounds that differ there was no room for the step of a Hessian."""
+    cdef Py_ssize_t i, at
+    cdef double x
+    if not lanes.bounded or not evaluator.hessians.n_groups:
+        return False
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        x = scale_of(lanes, at) * lanes.trial.x[at]
+        if x + evaluator.hessians.steps[at] == x and lanes.lower[at] < lanes.upper[at]:
+            return True
+    return False
+
+
+cdef double rounding_error(Evaluator evaluator, const Lanes *lanes, Py_ssize_t lane, Py_ssize_t i) noexcept nogil:
+    """Of the second derivative in coordinate i; one between equal bounds has none."""
+    cdef Py_ssize_t at = i * lanes.capacity + lane
+    cdef double h
+    if not evaluator.hessians.n_groups or evaluator.hessians.steps[at] == 0.0:
+        return 0.0
+    h = fabs(evaluator.hessians.steps[at])
+    if evaluator.blocks.objective.supplies & GRADIENT:
+        return 2.0 * EPS * fabs(lanes.trial.g[at]) / h
+    return 4.0 * EPS * fabs(lanes.trial.f[lane]) / (h * h)
+
+
+cdef void write(const Lanes *lanes, Py_ssize_t lane, int question, double *out) noexcept nogil:
+    """The answers of a lane, in a row, in the user's units."""
+    cdef Py_ssize_t i, j, at, row = 0
+    if question == VALUE:
+        out[0] = lanes.trial.f[lane]
+    elif question == GRADIENT:
+        for i in range(lanes.n_dim):
+            at = i * lanes.capacity + lane
+            out[i] = lanes.trial.g[at] / scale_of(lanes, at)
+    else:
+        for i in range(lanes.n_dim):
+            for j in range(i + 1):
+                out[i * lanes.n_dim + j] = out[j * lanes.n_dim + i] = lanes.trial.H[row * lanes.capacity + lane] / (
+                    scale_of(lanes, i * lanes.capacity + lane) * scale_of(lanes, j * lanes.capacity + lane))
+                row += 1

@@ -5,6 +5,8 @@ from ..objectives.objective cimport VALUE
 from ..stopping cimport NONFINITE, STEP_UNDERFLOW
 from .blocks cimport are_first_lanes, note_fault
 
+import numpy as np
+
 cdef extern from "evaluation/stencils.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
     bint fastgd_steps(const Steps *steps, double *h, const double *x, Py_ssize_t n) noexcept nogil
@@ -75,6 +77,25 @@ cdef class Stencil:
         cdef Lanes *lanes = self.lanes
         self.by_rows = (lanes.bounded or lanes.trust.unit != NULL or lanes.factors_differ or self.stretch != 1.0
                         or lanes.steps != NULL and self.steps.step == 0.0)
+
+    def offsets(self, const double[:, :] points, const double[:, :] lower=None, const double[:, :] upper=None,
+                const double[:, :] x_scale=None, double times=1.0):
+        """How far the two points of each pair lie from x, in every coordinate of (n, n_dim) points; with steps so many
+        times as long."""
+        cdef Py_ssize_t i, j
+        cdef double[:, ::1] h = np.empty((points.shape[0], points.shape[1]))
+        cdef double[:, ::1] second = np.empty_like(h)
+        for j in range(points.shape[0]):
+            for i in range(points.shape[1]):
+                if self.given is not None:
+                    h[j, i] = times * self.given[i if self.given.shape[0] > 1 else 0]
+                else:
+                    h[j, i] = times * rounded_step(points[j, i], RELATIVE_STEP,
+                                                   1.0 if x_scale is None else x_scale[j, i])
+                second[j, i] = -h[j, i]
+                if lower is not None:
+                    fit_steps(points[j, i], lower[j, i], upper[j, i], &h[j, i], &second[j, i])
+        return h.base, second.base
 
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
         """Fills h for n points, if `fill_rows` has not, and notes where a step vanishes."""
