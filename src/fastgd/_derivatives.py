@@ -376,7 +376,7 @@ def slopes_of(function, rows, problems, coordinates, h, other):
 
 def differences_of_values(points, made, bounds, middle, times):
     """Differences with steps so many times as long as usual, and the errors that rounding of f makes in them."""
-    h, other = made[1].offsets(points.rows, *bounds, times)
+    h, other = made[1].offsets(points.rows, *bounds, times=times)
     first, second = np.empty_like(h), np.empty_like(h)
     for i in range(points.n_dim):
         for values, offsets in ((first, h), (second, other)):

@@ -66,8 +66,8 @@ cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, 
     cdef double *numbers = memory_of(out)
     cdef Lanes lanes
     cdef Slab slab = Slab()
-    cdef Needs needs = Needs(0, 0, lower is not None, False, False, question == HESSIAN, x_scale is not None, False,
-                             evaluator.calibrates)
+    cdef Needs needs = Needs(0, 0, lower is not None, False, False, False, question == HESSIAN, x_scale is not None,
+                             False, evaluator.calibrates)
     cdef Calibration calibration = None
     cdef Objective objective = evaluator.blocks.objective
     cdef Py_ssize_t i, lane, problem, n = points.shape[0], n_dim = points.shape[1]

@@ -72,6 +72,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     needs.strip_rows = rule.direction.strip_rows(source.n_dim)
     needs.bounded = source.bounded
     needs.keep_best = keep_best
+    needs.keeps_lowest = rule.keeps_lowest
     needs.values = rule.needs_values or observer is not None and watched is None
     needs.hessians = rule.direction.needs & HESSIAN
     needs.calibrates = evaluator.calibrates

@@ -57,6 +57,9 @@ class Status(IntEnum):
 Status.__module__ = "fastgd"
 
 
+cdef double NEAR = 1e-8
+
+
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
     """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and is
     larger than 1; that a rate of 0 moves nothing says nothing."""
@@ -81,8 +84,25 @@ cdef bint fell_at_most_ftol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
             and fall <= limit(lanes, FTOL_LIMIT)[lane] * max(floor, fabs(lanes.here.f[lane])))
 
 
+cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+    """Whether the gradient would be zero not farther away than NEAR max(1, |x|), by the secant of the last step.
+
+    A gradient that is small beside the first one may still be large where that was at the top of a wall.
+    """
+    cdef Py_ssize_t i, at
+    cdef double step = 0.0, change = 0.0, size = 1.0
+    if nit_of(lanes, lane) == 0:
+        return True
+    for i in range(lanes.n_dim):
+        at = i * lanes.capacity + lane
+        step = max(step, fabs(lanes.here.x[at] - lanes.trial.x[at]))
+        change = max(change, fabs(lanes.here.g[at] - lanes.trial.g[at]))
+        size = max(size, fabs(lanes.here.x[at]))
+    return lanes.norm[lane] * step <= NEAR * size * change
+
+
 cdef Py_ssize_t decide(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    if lanes.size[lane] <= limit(lanes, GTOL_LIMIT)[lane]:
+    if lanes.size[lane] <= limit(lanes, GTOL_LIMIT)[lane] and (not lanes.must_be_near or is_near(lanes, lane)):
         return GTOL
     if nit_of(lanes, lane) > 0 and limit(lanes, XTOL_LIMIT)[lane] > 0.0 and moved_at_most_xtol(lanes, lane):
         return XTOL

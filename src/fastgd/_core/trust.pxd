@@ -15,6 +15,7 @@ cdef class Trust:
     cdef Py_ssize_t *others
     cdef Py_ssize_t[1] listed_one
     cdef double *v                # (n_dim,)
+    cdef double *exponents
     cdef bint checks_jac          # the user's gradient, at the start of the first problem
     cdef Py_ssize_t first         # the number of the first problem of the run
     cdef int prepare(self, Lanes *lanes, bint gtol_is_absolute) except -1
@@ -26,6 +27,7 @@ cdef class Trust:
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil
     cdef int verify_given(self, Py_ssize_t n) except -1 nogil
     cdef int look_again(self, Py_ssize_t n) except -1 nogil
+    cdef double tolerance_at(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil
     cdef void judge_claim(self, Py_ssize_t lane) noexcept nogil
     cdef void judge_end(self, Py_ssize_t lane) noexcept nogil
     cdef void note(self, Py_ssize_t lane, Py_ssize_t reason, double seen, double expected) noexcept nogil

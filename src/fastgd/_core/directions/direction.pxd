@@ -15,6 +15,7 @@ cdef class Pointer(Direction):
     cdef const double *squares(self, const Lanes *lanes) noexcept nogil
     cdef const double *rows(self, const Lanes *lanes) noexcept nogil
     cdef bint turn(self, Lanes *lanes, const Py_ssize_t *begins, Py_ssize_t *begins_anew) noexcept nogil
+    cdef void forget_steps(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef bint restart(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
 
 

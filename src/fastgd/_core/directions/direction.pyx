@@ -51,6 +51,9 @@ cdef class Pointer(Direction):
         """
         return False
 
+    cdef void forget_steps(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+        """A lane is at another iterate, to which no step has led: sets rows and scale for the search that begins."""
+
     cdef bint restart(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """A search has failed: forgets what was learned and points along the negative gradient; false if it did."""
         return False

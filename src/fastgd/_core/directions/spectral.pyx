@@ -63,9 +63,12 @@ cdef class Spectral(Pointer):
             return False
         for lane in range(lanes.live):
             if begins_anew[lane]:
-                state_row(self, lanes, STEP)[lane] = self.first_step(lanes, lane)
-                state_row(self, lanes, SCALE)[lane] = -state_row(self, lanes, STEP)[lane]
+                self.forget_steps(lanes, lane)
         return True
+
+    cdef void forget_steps(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
+        state_row(self, lanes, STEP)[lane] = self.first_step(lanes, lane)
+        state_row(self, lanes, SCALE)[lane] = -state_row(self, lanes, STEP)[lane]
 
     cdef double first_step(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """Without a curvature, or after a fall from a wall, such as r^-12, whose curvature would let nothing move.

@@ -294,6 +294,7 @@ cdef class Calibration:
     cdef void set_factor(self, Py_ssize_t at, double h) noexcept nogil:
         """Makes h the step of a coordinate at its present point."""
         cdef Lanes *lanes = self.lanes
+        h = max(h, SHORTEST * power_of_two_below(self.size_of(at)))
         cdef double unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
         lanes.trust.factor[at] = RELATIVE_STEP * (h / rounded_step(lanes.trial.x[at], RELATIVE_STEP, unit))
         lanes.factors_differ = True

@@ -82,6 +82,7 @@ typedef struct {
     int gtol_is_absolute;       /* some gtol is a number in the user's units */
     const double *steps;        /* (n_dim,) h of differences, if they are given; then NULL in trust.factor */
     int factors_differ;         /* some differences have steps that are not the usual ones */
+    int must_be_near;           /* to the root of the gradient, to end with a small one */
     int doubts_gtol;            /* a small gradient is looked at again before the problem ends, */
     int doubts_all;             /* and any other success */
     int any_fresh;              /* some lane may be at its first iterate */

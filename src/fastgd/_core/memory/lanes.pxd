@@ -67,6 +67,7 @@ cdef extern from "memory/lanes.h":
         bint gtol_is_absolute
         const double *steps
         bint factors_differ
+        bint must_be_near
         bint doubts_gtol
         bint doubts_all
         bint any_fresh
@@ -112,6 +113,7 @@ cdef struct Needs:
     Py_ssize_t strip_rows
     bint bounded
     bint keep_best
+    bint keeps_lowest       # of iterates that may rise
     bint values             # f at every iterate of all problems
     bint hessians
     bint scaled             # x is divided by scales,

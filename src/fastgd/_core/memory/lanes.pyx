@@ -44,7 +44,7 @@ cdef void lay_out(Lanes *lanes, Slab slab, Needs needs) noexcept nogil:
     lanes.rows = slab.next
     lanes.here = take_point(slab, n, max(row, 1), needs.hessians)
     lanes.trial = take_point(slab, n, max(row, 1), needs.hessians)
-    if needs.keep_best:
+    if needs.keep_best or needs.keeps_lowest:
         lanes.best = take_point(slab, n, max(row, 1), False)
     if needs.bounded:
         lanes.lower = slab.take(n)
@@ -211,7 +211,7 @@ cdef void load(Lanes *lanes, Py_ssize_t lane, Source source, double sign) noexce
         g[i * capacity] = 0.0
     lanes.here.f[lane] = lanes.trial.f[lane] = NAN
     begin_trust(lanes, lane, source.x_scale, problem)
-    if lanes.keep_best:
+    if lanes.best.f != NULL:
         lanes.best.f[lane] = INFINITY
     if not source.has_common_limits:  # else they are in all lanes from the beginning
         set_limits(lanes, lane, source, problem, sign)
@@ -287,9 +287,15 @@ cdef void project(Lanes *lanes) noexcept nogil:
 cdef void write_out(Lanes *lanes, Py_ssize_t lane, Sink sink, double sign) noexcept nogil:
     """The answer of the problem in a lane; -1 is the sign of what was maximized."""
     cdef Py_ssize_t i, at, problem = lanes.problem[lane]
-    cdef bint use_best = lanes.keep_best and lanes.best.f[lane] < INFINITY
-    cdef Point *point = &lanes.best if use_best else &lanes.here
+    cdef bint use_best = False
     cdef bint has_gradient = nit_of(lanes, lane) >= 0
+    cdef Point *point = &lanes.here
+    if lanes.keep_best:
+        use_best = lanes.best.f[lane] < INFINITY
+    elif lanes.best.f != NULL and lanes.status[lane] < 0 and lanes.here.knows_f[lane]:
+        use_best = lanes.best.f[lane] < lanes.here.f[lane]
+    if use_best:
+        point = &lanes.best
     for i in range(lanes.n_dim):
         at = i * lanes.capacity + lane
         sink.x[problem, i] = scale_of(lanes, at) * point.x[at]

@@ -12,7 +12,9 @@ enum {
     FASTGD_HIGHEST_BEFORE,   /* in the block before */
     FASTGD_LEAST_F,
     FASTGD_LEAST_NORM,
-    FASTGD_WAITED,           /* iterations since one of the two fell */
+    FASTGD_WAITED,           /* iterations since one of the two fell, */
+    FASTGD_WAITED_FOR_F,     /* and since f did */
+    FASTGD_CAREFUL,          /* 1 if from now on every iterate is to be lower than the one before */
     FASTGD_SEARCH_ROWS
 };
 
@@ -76,6 +78,26 @@ FASTGD_STAGE(int, fastgd_judge,
     return any_rejected != 0;
 }
 
+/* Keeps the iterates before as the lowest, in the lanes in which f has risen from there for the first time. */
+FASTGD_STAGE(void, fastgd_keep_lowest, (fastgd_lanes *lanes, ptrdiff_t n), (lanes, n)) {
+    const double *f = lanes->here.f, *f_before = lanes->trial.f;
+    double *best = lanes->best.f;
+    ptrdiff_t stride = lanes->capacity, rises = 0;
+    for (ptrdiff_t j = 0; j < n; j++)
+        rises |= (lanes->phase[j] == 0) & (f[j] > f_before[j]) & (f_before[j] < best[j]);
+    if (!rises)
+        return;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        if (!((lanes->phase[j] == 0) & (f[j] > f_before[j]) & (f_before[j] < best[j])))
+            continue;
+        best[j] = f_before[j];
+        for (ptrdiff_t at = j; at < lanes->n_dim * stride; at += stride) {
+            lanes->best.x[at] = lanes->trial.x[at];
+            lanes->best.g[at] = lanes->trial.g[at];
+        }
+    }
+}
+
 /* begins = (phase == 0) & (status == running); returns whether any does. */
 FASTGD_STAGE(int, fastgd_list_beginnings,
              (const fastgd_lanes *lanes, ptrdiff_t *restrict begins, ptrdiff_t running, ptrdiff_t n),
@@ -129,16 +151,18 @@ FASTGD_STAGE(int, fastgd_begin_searches,
     ptrdiff_t stride = lanes->capacity, of_all = lanes->nit_of_all, any_stuck = 0;
     double *highest = state + FASTGD_HIGHEST * stride, *highest_before = state + FASTGD_HIGHEST_BEFORE * stride;
     double *least_f = state + FASTGD_LEAST_F * stride, *least_norm = state + FASTGD_LEAST_NORM * stride;
-    double *waited = state + FASTGD_WAITED * stride;
+    double *waited = state + FASTGD_WAITED * stride, *waited_for_f = state + FASTGD_WAITED_FOR_F * stride;
+    const double *careful = state + FASTGD_CAREFUL * stride;
     double *fraction = state + FASTGD_FRACTION * stride, *trials = state + FASTGD_TRIALS * stride;
     const double *f = lanes->here.f, *norm = lanes->norm;
     const ptrdiff_t *nit = lanes->nit;
     fastgd_see_slopes(lanes, seen, n);
     FASTGD_INDEPENDENT
     for (ptrdiff_t j = 0; j < n; j++) {
-        ptrdiff_t turns = begins[j] & (monotone | (((nit[j] + of_all) & (FASTGD_BLOCK - 1)) == 0));
+        ptrdiff_t only_down = monotone | (careful[j] != 0.0);
+        ptrdiff_t turns = begins[j] & (only_down | (((nit[j] + of_all) & (FASTGD_BLOCK - 1)) == 0));
         double high = turns ? -INFINITY : highest[j];
-        highest_before[j] = turns ? (monotone ? -INFINITY : highest[j]) : highest_before[j];
+        highest_before[j] = turns ? (only_down ? -INFINITY : highest[j]) : highest_before[j];
         highest[j] = begins[j] ? fastgd_larger(high, f[j]) : high;
         fraction[j] = begins[j] ? 1.0 : fraction[j];
         trials[j] = begins[j] ? 0.0 : trials[j];
@@ -156,6 +180,7 @@ FASTGD_STAGE(int, fastgd_begin_searches,
         least_f[j] = begins[j] & falls ? f[j] : least_f[j];
         least_norm[j] = begins[j] & flattens ? norm[j] : least_norm[j];
         waited[j] = begins[j] ? (is_better ? 0.0 : wait) : waited[j];
+        waited_for_f[j] = begins[j] ? (falls ? 0.0 : waited_for_f[j] + 1.0) : waited_for_f[j];
         stuck[j] = begins[j] & ((waits & (is_better ^ 1)) | (seen[j] ^ 1));
         stuck[j] |= (begins[j] & is_later & stays) << 1;
         any_stuck |= stuck[j];

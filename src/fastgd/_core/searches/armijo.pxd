@@ -12,6 +12,8 @@ cdef extern from "searches/armijo.h":
         HIGHEST_BEFORE "FASTGD_HIGHEST_BEFORE"
         LEAST_F "FASTGD_LEAST_F"
         LEAST_NORM "FASTGD_LEAST_NORM"
+        WAITED_FOR_F "FASTGD_WAITED_FOR_F"
+        CAREFUL "FASTGD_CAREFUL"
         SEARCH_ROWS "FASTGD_SEARCH_ROWS"
     double LARGEST "FASTGD_LARGEST"
     double EPSILON "FASTGD_EPSILON"
@@ -30,6 +32,7 @@ cdef class Armijo(Search):
     cdef void reject(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef void shorten(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef void begin_searches(self, Lanes *lanes) noexcept nogil
+    cdef void go_back(self, Lanes *lanes) noexcept nogil
     cdef void begin_anew(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil
     cdef void set_trial_points(self, Lanes *lanes) noexcept nogil
     cdef void set_trial_point(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil

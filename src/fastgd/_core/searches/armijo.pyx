@@ -9,11 +9,12 @@ from libc.math cimport INFINITY, fabs
 from ..memory.lanes cimport accept, accept_all, ask, ask_marked, finish, nit_of, rounding_at
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, VALUE
-from ..stopping cimport NONFINITE, RUNNING, STALLED
+from ..stopping cimport NONFINITE, RUNNING, STALLED, size_at
 
 cdef extern from "searches/armijo.h":
     bint fastgd_judge(Lanes *lanes, const double *state, Py_ssize_t *rejected, Py_ssize_t running, Py_ssize_t value,
                       Py_ssize_t next, Py_ssize_t monotone, Py_ssize_t n) noexcept nogil
+    void fastgd_keep_lowest(Lanes *lanes, Py_ssize_t n) noexcept nogil
     bint fastgd_list_beginnings(const Lanes *lanes, Py_ssize_t *begins, Py_ssize_t running, Py_ssize_t n) noexcept nogil
     bint fastgd_begin_searches(const Lanes *lanes, double *state, Py_ssize_t *stuck, Py_ssize_t *seen,
                                const Py_ssize_t *begins, const double *squares, bint monotone,
@@ -26,6 +27,8 @@ cdef extern from "searches/armijo.h":
 
 # What `fastgd_begin_searches` says of a lane whose last step was lost in rounding, and of nothing else.
 cdef Py_ssize_t DID_NOT_MOVE = 2
+# Iterations without a new lowest value.
+cdef double PATIENCE_UPHILL = 20.0
 # Trials of one search. Steps shrink at least by half, so that this is beyond the precision of x.
 cdef double MOST_TRIALS = 60.0
 # Directions that have learned the curvature are right for steps near 1. If many trials fail the direction is wrong, and
@@ -44,6 +47,7 @@ cdef class Armijo(Search):
         Search.__init__(self, direction)
         self.pointer = direction
         self.needs_values = True
+        self.keeps_lowest = not monotone
         self.monotone = monotone
         self.most_trials = MOST_TRIALS_IF_MONOTONE if monotone else MOST_TRIALS
         self.slab = Slab()
@@ -67,6 +71,7 @@ cdef class Armijo(Search):
         ask(lanes, lane, VALUE | lanes.gradient_and_more)
         search_row(self, lanes, LEAST_F)[lane] = search_row(self, lanes, LEAST_NORM)[lane] = INFINITY
         search_row(self, lanes, HIGHEST)[lane] = search_row(self, lanes, HIGHEST_BEFORE)[lane] = -INFINITY
+        search_row(self, lanes, WAITED_FOR_F)[lane] = search_row(self, lanes, CAREFUL)[lane] = 0.0
         search_row(self, lanes, FRACTION)[lane] = 0.0  # y stays at x while the lane waits for its gradient
         self.direction.start(lanes, lane)
 
@@ -75,6 +80,8 @@ cdef class Armijo(Search):
         if lanes.want_in_common > VALUE and not lanes.want_in_common & VALUE and not lanes.any_fault:
             self.any_rejected = False
             accept_all(lanes)
+            if not self.monotone:
+                fastgd_keep_lowest(lanes, lanes.live)
             return
         if lanes.gradients_came:
             next &= ~GRADIENT
@@ -86,6 +93,8 @@ cdef class Armijo(Search):
                 if self.marks[lane]:
                     self.reject(lanes, lane)
         accept(lanes)
+        if not self.monotone:
+            fastgd_keep_lowest(lanes, lanes.live)
 
     cdef void reject(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """Looks for another trial; if the start itself failed, ends the problem."""
@@ -137,11 +146,32 @@ cdef class Armijo(Search):
                     self.begin_anew(lanes, lane)
                 elif self.others[lane]:
                     finish(lanes, lane, STALLED)
+        if not self.monotone:
+            self.go_back(lanes)
         if any_anew:
             for lane in range(lanes.live):
                 if self.anew[lane]:
                     self.begin_anew(lanes, lane)
         ask_marked(lanes, self.marks, VALUE)
+
+    cdef void go_back(self, Lanes *lanes) noexcept nogil:
+        """Lanes that have gone on for long without a new lowest value return to the last one, and only go down from
+        there."""
+        cdef Py_ssize_t i, at, lane
+        for lane in range(lanes.live):
+            if not self.marks[lane] or search_row(self, lanes, WAITED_FOR_F)[lane] < PATIENCE_UPHILL or not (
+                    lanes.best.f[lane] < lanes.here.f[lane]):
+                continue
+            lanes.here.f[lane] = lanes.best.f[lane]
+            for i in range(lanes.n_dim):
+                at = i * lanes.capacity + lane
+                lanes.here.x[at] = lanes.best.x[at]
+                lanes.here.g[at] = lanes.best.g[at]
+            size_at(lanes, lane)
+            self.pointer.forget_steps(lanes, lane)
+            search_row(self, lanes, CAREFUL)[lane] = 1.0
+            search_row(self, lanes, WAITED_FOR_F)[lane] = 0.0
+            self.begin_anew(lanes, lane)
 
     cdef void set_trial_points(self, Lanes *lanes) noexcept nogil:
         """Of all lanes. Where bounds make a direction lead up, the search begins along the negative gradient."""

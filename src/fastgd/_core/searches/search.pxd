@@ -4,6 +4,7 @@ from ..memory.lanes cimport Lanes
 
 cdef class Search:
     cdef readonly bint needs_values  # f at every iterate
+    cdef bint keeps_lowest           # iterates may be higher than earlier ones, of which the lowest is kept
     cdef Direction direction
     cdef double *state               # its first row
     cdef Py_ssize_t state_rows(self) noexcept nogil

@@ -22,11 +22,8 @@ cdef class Search:
         return self.direction.prepare(lanes)
 
     cdef double usual_gtol(self, double size) noexcept nogil:
-        """The tolerance for gradients if none is given; `size` is the largest component of the first one.
-
-        Relative alone, so that it does not depend on the units of f: searches cost little more for some digits more.
-        """
-        return 1e-9 * size
+        """The tolerance for gradients if none is given; `size` is the largest component of the first one."""
+        return 1e-6 * size  # relative alone, so that it does not depend on the units of f
 
     cdef void start(self, Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         """A problem has come into a lane, with the trial point at x0: sets its state, and what it wants to know there.
