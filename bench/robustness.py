@@ -229,7 +229,8 @@ def print_units(of_all):
         for method, (_, false) in measured.items():
             total[method] += false.total()
             if false and method not in SCIPY:
-                print(f"    {method}: at " + "; ".join(f"{name}: {n}" for name, n in false.items()))
+                print(f"    {method}: at " + "; ".join(f"{name}: {n}" for name, n in false.most_common(6))
+                      + f"; and {len(false) - 6} more" * (len(false) > 6))
     for method in IN_UNITS[:4]:
         report(f"{method}: false successes, in all units", total[method], 0.0)
 
