@@ -2,7 +2,8 @@
 
 ``python -m bench.robustness`` minimizes every function of `fastgd.functions` from 20 random points inside its bounds,
 by every method of fastgd and by three of SciPy, and prints the share of the runs that solved their problem and the
-median number of evaluations. ``--quick`` takes 2 starts of few functions, to check that the script runs.
+median number of evaluations. This and the second table, see below, take 25 minutes; ``--quick`` takes 2 starts of few
+functions, to check that the script runs.
 
 A run has solved its problem if it ended because it had converged, or because rounding allowed no further decrease
 (not at the limit of iterations, even if the answer is good by then), and if its answer is either
