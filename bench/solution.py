@@ -105,7 +105,7 @@ def minimized(fun, x0, side):
         result = by_scipy(fun, x0, side)
         return result, result.status in robustness.SCIPY_ENDED
     result = fastgd.minimize(fun, x0, method=side, maxiter=MAXITER)
-    return result, result.status in (Status.GTOL, Status.STALLED)
+    return result, result.success or result.status == Status.STALLED
 
 
 def evaluations(name, quick):

@@ -1,0 +1,251 @@
+"""Errors, evaluations and time of first derivatives, beside SciPy and numdifftools.
+
+``python -m bench.accuracy`` takes the derivatives of 20 functions f of one variable, each also as f(x / scale), so that
+x is of the order of 1e-8, 1e-4, 1, 1e4 and 1e8, and prints the relative errors (against mpmath, with 50 digits), the
+evaluations that were counted, and the time. ``--quick`` leaves x at 1, to check that the script runs; ``--picture
+accuracy.png`` also draws, with matplotlib, how errors depend on the step. Derivatives that the installed fastgd does
+not have, and numdifftools where it is not installed, are skipped, with a line that says so.
+
+- An error is relative to the derivative, and infinite if the answer is not finite, for example because an evaluation
+  was outside the domain.
+- A call with an array counts as many evaluations as it has elements. A complex evaluation counts as one.
+- Times include the function, which is NumPy on a single number for all but `scipy.differentiate`.
+"""
+
+import argparse
+import importlib.util
+import timeit
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import mpmath
+import numpy as np
+
+import fastgd
+from bench.timing import report
+
+EPS = np.finfo(float).eps
+SCALES = (1e-8, 1e-4, 1.0, 1e4, 1e8)
+METHODS = ("2-point", "3-point", "5-point", "cs")
+THEIRS = "numdifftools"
+WRONG = 1e-3  # a relative error of no use
+
+
+@dataclass(frozen=True)
+class Univariate:
+    """A function of one variable, and the point at which its derivative is taken.
+
+    `formula` takes the namespace of elementary functions, `numpy` or `mpmath.mp`, and x: NumPy rounds what mpmath
+    computes exactly.
+    """
+
+    name: str
+    formula: Callable
+    point: float
+
+
+FUNCTIONS = (
+    Univariate("exponential", lambda m, x: m.exp(x), 1.0),
+    Univariate("logarithm", lambda m, x: m.log(x), 2.0),
+    Univariate("sine", lambda m, x: m.sin(x), 1.0),
+    Univariate("tangent", lambda m, x: m.tan(x), 1.3),
+    Univariate("root", lambda m, x: m.sqrt(x), 3.0),
+    Univariate("logistic", lambda m, x: 1.0 / (1.0 + m.exp(-x)), 2.0),
+    Univariate("Gaussian", lambda m, x: m.exp(-(x**2)), 0.7),
+    Univariate("composite", lambda m, x: m.exp(m.sin(x**2)), 1.1),
+    Univariate("power tower", lambda m, x: m.exp(x * m.log(x)), 2.0),  # x**x
+    Univariate("polynomial", lambda m, x: x**5 - 3.0 * x**3 + x, 1.5),
+    Univariate("product", lambda m, x: (x - 1.0) * (x - 2.0) * (x - 3.0) * (x - 4.0) * (x - 5.0), 3.3),
+    Univariate("Runge", lambda m, x: 1.0 / (1.0 + 25.0 * x**2), 0.3),
+    Univariate("humps", lambda m, x: 1.0 / ((x - 0.3) ** 2 + 0.01) + 1.0 / ((x - 0.9) ** 2 + 0.04) - 6.0, 0.5),
+    Univariate("stiff decay", lambda m, x: m.exp(-50.0 * x), 0.1),
+    Univariate("stiff front", lambda m, x: m.tanh(100.0 * (x - 1.0)), 1.005),
+    Univariate("oscillation", lambda m, x: m.sin(50.0 * x), 0.3),
+    Univariate("chirp", lambda m, x: m.sin(1.0 / x), 0.1),
+    Univariate("logarithm near 0", lambda m, x: m.log(x), 1e-3),
+    Univariate("root near its end", lambda m, x: m.sqrt(1.0 - x), 0.999),
+    Univariate("large constant", lambda m, x: 1e6 + m.sin(x), 1.0),
+)
+
+
+class Case:
+    """A function, the unit of its variable, and the derivative that is to be found."""
+
+    def __init__(self, function, scale):
+        self.formula, self.scale, self.x = function.formula, scale, function.point * scale
+        self.evaluations = 0
+        with mpmath.workdps(50):
+            self.exact = mpmath.diff(lambda x: self.formula(mpmath.mp, x / self.scale), mpmath.mpf(self.x))
+
+    def value(self, x):
+        return self.formula(np, x / self.scale)
+
+    def counted(self, x):
+        self.evaluations += np.size(x)
+        return self.value(x)
+
+    def error(self, derivative):
+        return abs(float((mpmath.mpf(derivative) - self.exact) / self.exact)) if np.isfinite(derivative) else np.inf
+
+    def measure(self, side, repeats):
+        """The relative error of a side, its evaluations and its microseconds."""
+        self.evaluations = 0
+        error = self.error(side(self.counted, self.x))
+        seconds = min(timeit.repeat(lambda: side(self.value, self.x), number=repeats, repeat=3)) / repeats
+        return error, self.evaluations, 1e6 * seconds
+
+
+# Sides: functions of f and x
+
+
+def with_estimate(fun, x):
+    """As `fastgd.gradient` returns them: derivative, error and evaluations."""
+    return fastgd.gradient(fun, x, full_output=True)
+
+
+def all_sides():
+    """What of fastgd, SciPy and numdifftools there is."""
+    from scipy.differentiate import derivative
+    from scipy.optimize import approx_fprime
+    from scipy.optimize._numdiff import approx_derivative
+
+    ours = {f"fastgd {method}": partial(fastgd.gradient, method=method) for method in METHODS}
+    ours["fastgd full_output"] = lambda fun, x: with_estimate(fun, x)[0]
+    sides = {}
+    for name, side in ours.items():
+        try:
+            side(np.exp, 1.0)
+            sides[name] = side
+        except (TypeError, ValueError) as refusal:
+            print(f"{name}: skipped, {refusal}")
+    sides["SciPy approx_fprime"] = lambda fun, x: approx_fprime(np.array([x]), fun).item()
+    for method in ("2-point", "3-point"):
+        sides[f"SciPy approx_derivative {method}"] = (
+            lambda fun, x, method=method: approx_derivative(fun, x, method=method).item())
+    sides["SciPy differentiate.derivative"] = lambda fun, x: derivative(fun, x).df
+    if importlib.util.find_spec(THEIRS):
+        import numdifftools
+
+        sides[THEIRS] = lambda fun, x: numdifftools.Derivative(fun)(x).item()
+    else:
+        print(f"{THEIRS}: skipped, because it is not installed; there are no goals without it")
+    return sides
+
+
+# What is printed
+
+
+def print_table(measured, at_one):
+    """A row for each side, of errors, evaluations and microseconds by case; `at_one` are the cases of scale 1."""
+    print(f"{'':<36}{'median relative error':>22}{'':>9}{'above':>7}{'median of':>13}\n"
+          f"{'':<36}{'x near 1':>11}{'all':>11}{'worst':>9}{WRONG:>7.0e}{'evaluations':>13}{'microseconds':>14}")
+    for name, (errors, evaluations, microseconds) in measured.items():
+        print(f"{name:<36}{np.median(errors[at_one]):>11.1e}{np.median(errors):>11.1e}{errors.max():>9.1e}"
+              f"{np.mean(errors > WRONG):>7.0%}{np.median(evaluations):>13.0f}{np.median(microseconds):>14.1f}")
+
+
+def report_goals(measured, at_one):
+    """The error of at most numdifftools' default, at a tenth of its evaluations. Errors below rounding are equal,
+    and so are those above the derivative."""
+    for name, (errors, evaluations, _) in measured.items():
+        if not name.startswith("fastgd"):
+            continue
+        their_errors, their_evaluations, _ = measured[THEIRS]
+        ratios = np.clip(errors, EPS, 1.0) / np.clip(their_errors, EPS, 1.0)
+        report(f"{name}: error / that of {THEIRS}, median, x near 1", np.median(ratios[at_one]), 1.0)
+        report(f"{name}: the same for x of all sizes", np.median(ratios), 1.0)
+        report(f"{name}: evaluations / those of {THEIRS}, median", np.median(evaluations / their_evaluations), 0.1)
+
+
+def check_estimates(cases):
+    """That the evaluations were counted, and how often the error is larger than the estimate of it."""
+    missed = []
+    for case in cases:
+        case.evaluations = 0
+        derivative, estimate, nfev = with_estimate(case.counted, case.x)
+        assert nfev == case.evaluations
+        missed.append(not case.error(derivative) <= estimate / abs(float(case.exact)))
+    report("fastgd full_output: share of the errors above their estimates", np.mean(missed), 0.05)
+
+
+def scientific(number):
+    """For formulas of matplotlib."""
+    mantissa, exponent = f"{number:.1e}".split("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+
+
+def draw(picture):
+    """Errors by the step h, with those that theory predicts.
+
+    The values are off by d = eps / 2 |f|, which leaves 2 d / h in the forward formula and d / h in the central one.
+    The formulas themselves are off by h |f''| / 2 and h^2 |f'''| / 6. The sums have their minima at
+    h = 2 sqrt(d / |f''|) and h = (3 d / |f'''|)^(1/3).
+    """
+    from matplotlib import pyplot
+
+    function = next(function for function in FUNCTIONS if function.name == "composite")
+    case, x = Case(function, 1.0), function.point
+    with mpmath.workdps(50):
+        second, third = (abs(float(mpmath.diff(partial(function.formula, mpmath.mp), mpmath.mpf(x), n)))
+                         for n in (2, 3))
+    exact, noise = abs(float(case.exact)), EPS / 2.0 * abs(case.value(x))
+    h = (x + np.geomspace(1e-15, 1.0, 1800)) - x  # so that x + h is exact
+    forward = (case.value(x + h) - case.value(x)) / h
+    central = (case.value(x + h) - case.value(x - h)) / (2.0 * h)
+    formulas = (
+        (r"two points, $\frac{f(x + h) - f(x)}{h}$", "#c8553d", forward, 2.0 * noise / h, h * second / 2.0,
+         2.0 * np.sqrt(noise / second), {"xytext": (0, 34), "ha": "center"}),
+        (r"three points, $\frac{f(x + h) - f(x - h)}{2h}$", "#1b6f8a", central, noise / h, h**2 * third / 6.0,
+         np.cbrt(3.0 * noise / third), {"xytext": (16, -8), "va": "top"}),
+    )
+    figure, axis = pyplot.subplots(figsize=(9, 5.6), layout="constrained")
+    for label, colour, found, rounding, truncation, best_h, place in formulas:
+        predicted = (rounding + truncation) / exact
+        best_error = np.interp(best_h, h, predicted)
+        axis.scatter(h, [case.error(derivative) for derivative in found], s=6, color=colour, alpha=0.4, linewidths=0,
+                     label=label)
+        axis.plot(h, predicted, color=colour, linewidth=1.5)
+        axis.plot(best_h, best_error, "o", color=colour, markersize=10, markeredgecolor="white", markeredgewidth=1.5,
+                  zorder=3)
+        axis.annotate(f"least at $h = {scientific(best_h)}$\nerror ${scientific(best_error)}$", (best_h, best_error),
+                      textcoords="offset points", color=colour, **place)
+    axis.text(4e-12, 2e-4, "rounding, $2d\\,/\\,h$ and $d\\,/\\,h$", color="0.3")
+    axis.text(2e-4, 8e-4, r"$h\,|f\,''|\,/\,2$", color=formulas[0][1], ha="right")
+    axis.text(4e-3, 2e-5, r"$h^2\,|f\,'''|\,/\,6$", color=formulas[1][1])
+    axis.set(xscale="log", yscale="log", xlim=(1e-15, 1.0), ylim=(1e-13, 5.0), xlabel="step $h$",
+             ylabel="relative error")
+    axis.set_title(rf"Errors of differences of $f(x) = e^{{\sin x^2}}$ at $x = {x}$, and what theory predicts", pad=12)
+    axis.grid(alpha=0.2)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, loc="lower left", markerscale=3, fontsize=12)
+    figure.savefig(picture, dpi=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.accuracy", description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="leave x at 1, and check the errors only")
+    parser.add_argument("--picture", metavar="FILE.png", help="draw errors by the step")
+    options = parser.parse_args()
+
+    cases = [Case(function, scale) for function in FUNCTIONS for scale in ((1.0,) if options.quick else SCALES)]
+    at_one = np.array([case.scale == 1.0 for case in cases])
+    with np.errstate(all="ignore"), warnings.catch_warnings():  # of evaluations outside the domain
+        warnings.simplefilter("ignore")
+        sides = all_sides()
+        measured = {name: np.array([case.measure(side, 1 if options.quick else 20) for case in cases]).T
+                    for name, side in sides.items()}
+    print_table(measured, at_one)
+    for name, (errors, _, _) in measured.items():
+        assert np.median(errors[at_one]) < 1e-6, f"{name} is wrong"
+    if THEIRS in measured:
+        report_goals(measured, at_one)
+    if "fastgd full_output" in sides:
+        check_estimates(cases)
+    if options.picture:
+        draw(options.picture)
+
+
+if __name__ == "__main__":
+    main()
