@@ -54,6 +54,8 @@ cdef double LARGEST_UNSEEN_SLOPE = 1e-6
 # Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at the
 # minimum, and with larger ones fewer of those on NIST's regressions.
 cdef double MILD = 2.0
+# Gradients whose products with each other are numbers, and with what they may become.
+cdef double LARGEST_LEVEL = 2.0 ** 200
 # Scales relative to max(1, |x|).
 cdef double LARGEST_SCALE = 2.0 ** 40
 
@@ -121,15 +123,19 @@ cdef class Trust:
             if lanes.trust.repairs[lane] == -1 and lanes.phase[lane] == ITERATE and lanes.status[lane] == RUNNING:
                 lanes.trust.repairs[lane] = 0
                 lanes.trust.first_f[lane] = lanes.here.f[lane] if lanes.here.knows_f[lane] else NAN
-                self.set_gtol(lane)
+                self.measure(lane)
                 if self.checks_jac and lanes.problem[lane] == 0 and self.check_jac(lane):
                     return 1
         return 0
 
-    cdef void set_gtol(self, Py_ssize_t lane) noexcept nogil:
-        """Where no tolerance is given it comes from the first gradient."""
+    cdef void measure(self, Py_ssize_t lane) noexcept nogil:
+        """By the first gradient: a tolerance where none is given, and the level of gradients."""
+        cdef double size = size_at(self.lanes, lane)
         if isnan(limit(self.lanes, GTOL_LIMIT)[lane]):
-            limit(self.lanes, GTOL_LIMIT)[lane] = self.rule.usual_gtol(size_at(self.lanes, lane))
+            limit(self.lanes, GTOL_LIMIT)[lane] = self.rule.usual_gtol(size)
+        size = self.lanes.norm[lane]
+        if 0.0 < size < 1.0 / LARGEST_LEVEL or LARGEST_LEVEL < size < INFINITY:
+            self.lanes.trust.level[lane] = 1.0 / rounded_power(size)
 
     cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
         """The scales in which f would have equal curvatures c along all coordinates, and in which the step that these

@@ -72,6 +72,7 @@ typedef struct {
 FASTGD_INLINE void fastgd_measure_pair(const fastgd_lanes *lanes, double *state, fastgd_strip *strip, fastgd_pair *pair,
                                        const ptrdiff_t *begins, ptrdiff_t o, ptrdiff_t n_lanes, const int w) {
     ptrdiff_t stride = lanes->capacity, n = lanes->n_dim;
+    const double *level = lanes->trust.level + o;
     double moved[FASTGD_STRIP];
     for (ptrdiff_t i = 0; i < n; i++) {
         const double *x = lanes->here.x + i * stride + o, *x_before = lanes->trial.x + i * stride + o;
@@ -79,8 +80,8 @@ FASTGD_INLINE void fastgd_measure_pair(const fastgd_lanes *lanes, double *state,
         double *s = strip->s + i * w, *r = strip->r + i * w, *free_g = strip->g + i * w;
         for (int l = 0; l < w; l++) {
             s[l] = x[l] - x_before[l];
-            r[l] = g[l] - g_before[l];
-            free_g[l] = g[l];
+            r[l] = (g[l] - g_before[l]) * level[l];
+            free_g[l] = g[l] * level[l];
         }
     }
     FASTGD_CALL_PASS(dot, moved, strip->s, strip->s, n);
@@ -94,7 +95,7 @@ FASTGD_INLINE void fastgd_measure_pair(const fastgd_lanes *lanes, double *state,
                 strip->free[i * w + l] = held ? 0.0 : 1.0;
                 s[l] = held ? 0.0 : s[l];
                 r[l] = held ? 0.0 : r[l];
-                free_g[l] = held ? 0.0 : g[l];
+                free_g[l] = held ? 0.0 : free_g[l];
             }
         }
     FASTGD_CALL_PASS(dot, pair->sr, strip->s, strip->r, n);
@@ -137,7 +138,7 @@ FASTGD_INLINE void fastgd_set_directions(const fastgd_lanes *lanes, double *stat
     for (int l = 0; l < w; l++) {
         int is_start = lanes->nit[o + l] + lanes->nit_of_all == 0;
         int64_t known = pair->used[l] | ((fresh[l] == 0.0) & !is_start);
-        down[l] = known & (slope[l] > FASTGD_DOWNWARDS * sqrt(dd[l]) * lanes->norm[o + l]);
+        down[l] = known & (slope[l] > FASTGD_DOWNWARDS * sqrt(dd[l]) * (lanes->norm[o + l] * lanes->trust.level[o + l]));
         if (!pair->begins[l])
             continue;
         stretch[l] = pair->used[l] | is_start | (known & !down[l]) ? 1.0

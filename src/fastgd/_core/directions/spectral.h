@@ -28,12 +28,13 @@ enum {
 /* Steps, instead of infinity. */
 #define FASTGD_LARGEST_STEP 1e300
 
-/* With s = x - x_before and r = g - g_before: squares += s^2; products += s * r; changes += r^2 */
+/* With s = x - x_before and r = (g - g_before) * level: squares += s^2; products += s * r; changes += r^2 */
 FASTGD_INLINE void fastgd_add_products(double *restrict squares, double *restrict products, double *restrict changes,
                                        const double *restrict x, const double *restrict x_before,
-                                       const double *restrict g, const double *restrict g_before, ptrdiff_t n) {
+                                       const double *restrict g, const double *restrict g_before,
+                                       const double *restrict level, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) {
-        double s = x[j] - x_before[j], r = g[j] - g_before[j];
+        double s = x[j] - x_before[j], r = (g[j] - g_before[j]) * level[j];
         squares[j] += s * s;
         products[j] += s * r;
         changes[j] += r * r;
@@ -44,10 +45,10 @@ FASTGD_INLINE void fastgd_add_products(double *restrict squares, double *restric
 FASTGD_INLINE void fastgd_add_products_inside(double *restrict squares, double *restrict products,
                                               double *restrict changes, const double *restrict x,
                                               const double *restrict x_before, const double *restrict g,
-                                              const double *restrict g_before, const double *restrict lower,
-                                              const double *restrict upper, ptrdiff_t n) {
+                                              const double *restrict g_before, const double *restrict level,
+                                              const double *restrict lower, const double *restrict upper, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) {
-        double s = x[j] - x_before[j], r = g[j] - g_before[j];
+        double s = x[j] - x_before[j], r = (g[j] - g_before[j]) * level[j];
         int stays = (s == 0.0) & ((x[j] == lower[j]) | (x[j] == upper[j]));
         squares[j] += s * s;
         products[j] += s * r;
@@ -86,16 +87,17 @@ FASTGD_INLINE void fastgd_measure_steps(const fastgd_lanes *lanes, double *state
     double *squares = state + FASTGD_SQUARES * stride, *products = state + FASTGD_PRODUCTS * stride;
     double *changes = state + FASTGD_CHANGES * stride;
     const fastgd_point *here = &lanes->here, *before = &lanes->trial;
+    const double *level = lanes->trust.level;
     for (ptrdiff_t j = 0; j < n; j++)
         squares[j] = products[j] = changes[j] = 0.0;
     if (lanes->bounded)
         for (ptrdiff_t at = 0; at < end; at += stride)
             fastgd_add_products_inside(squares, products, changes, here->x + at, before->x + at, here->g + at,
-                                       before->g + at, lanes->lower + at, lanes->upper + at, n);
+                                       before->g + at, level, lanes->lower + at, lanes->upper + at, n);
     else
         for (ptrdiff_t at = 0; at < end; at += stride)
             fastgd_add_products(squares, products, changes, here->x + at, before->x + at, here->g + at, before->g + at,
-                                n);
+                                level, n);
 }
 
 /* The spectral step of the lanes that begin a search: the inverse of a curvature between the Hessian's least and
@@ -113,6 +115,7 @@ FASTGD_STAGE(int, fastgd_spectral_turn,
     double *longest = state + FASTGD_LONGEST * stride, *longest_before = state + FASTGD_LONGEST_BEFORE * stride;
     const double *squares = state + FASTGD_SQUARES * stride, *products = state + FASTGD_PRODUCTS * stride;
     const double *changes = state + FASTGD_CHANGES * stride, *norm = lanes->norm;
+    const double *level = lanes->trust.level;
     const double *x = lanes->here.x, *g = lanes->here.g;
     const ptrdiff_t *nit = lanes->nit;
     ptrdiff_t any_first = 0, all = 0;
@@ -132,7 +135,8 @@ FASTGD_STAGE(int, fastgd_spectral_turn,
         double reach = fastgd_larger(1.0, fastgd_larger(longest[j], longest_before[j]));
         double most = fastgd_smaller(fastgd_smaller(FASTGD_GROWTH * reach, FASTGD_LARGEST_STEP) / norm[j],
                                      FASTGD_LARGEST_STEP);
-        double long_step = squares[j] / products[j], short_step = products[j] / changes[j];
+        double long_step = squares[j] / products[j] * level[j];
+        double short_step = products[j] / changes[j] * level[j];
         ptrdiff_t is_curved = products[j] > 0.0;
         /* a short step of 0 is one whose square overflowed */
         double usable = is_curved & (short_step > 0.0) ? short_step : INFINITY;

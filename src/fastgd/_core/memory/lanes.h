@@ -21,6 +21,7 @@ typedef struct {
     double *rounding;     /* how much of f is rounding: this part of |f|, */
     double *noise;        /* and not less than this */
     double *first_f;      /* at the start; nan while it is not known */
+    double *level;        /* a power of two, so that products of gradients times this are numbers */
     double *promised;     /* the fall of f that the last curvatures promise for the next step */
     ptrdiff_t *repairs;   /* how often steps were found to be wrong; -1 before they were looked at */
     ptrdiff_t *reason;    /* a Reason: what was seen where the problem ended, */

@@ -20,6 +20,7 @@ cdef extern from "memory/lanes.h":
         double *rounding
         double *noise
         double *first_f
+        double *level
         double *promised
         Py_ssize_t *repairs
         Py_ssize_t *reason

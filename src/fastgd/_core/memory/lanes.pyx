@@ -58,6 +58,7 @@ cdef void lay_out(Lanes *lanes, Slab slab, Needs needs) noexcept nogil:
     lanes.trust.rounding = slab.take(row)
     lanes.trust.noise = slab.take(row)
     lanes.trust.first_f = slab.take(row)
+    lanes.trust.level = slab.take(row)
     lanes.trust.promised = slab.take(row)
     lanes.trust.repairs = take_integers(slab, row)
     lanes.trust.reason = take_integers(slab, row)
@@ -180,6 +181,7 @@ cdef void begin_trust(Lanes *lanes, Py_ssize_t lane, const double[:, :] x_scale,
     trust.noise[lane] = 0.0
     trust.first_f[lane] = NAN
     trust.promised[lane] = INFINITY
+    trust.level[lane] = 1.0
     trust.repairs[lane] = -1
     trust.reason[lane] = 0
     trust.seen[lane] = trust.expected[lane] = NAN
