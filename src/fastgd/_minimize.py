@@ -26,6 +26,7 @@ from ._inputs import (
 )
 from ._objective import resolved
 from ._plan import Plan, allocate, as_rates
+from .difference import Difference
 from .result import Result, Status
 
 
@@ -304,7 +305,9 @@ def _as_core_noise(noise, rng, method):
 
 def _limits(points, learning_rates, options):
     """A number of each kind for every problem, as the core takes them."""
-    ftarget, maxfev = options["ftarget"], options["maxfev"]
+    ftarget, maxfev, jac = options["ftarget"], options["maxfev"], options["jac"]
+    noise = jac.noise if isinstance(jac, Difference) and not isinstance(jac.noise, str) else None
+    noise = repeated(0.0, np.float64, points) if noise is None else per_problem(noise, "noise", points)
     if ftarget is None:
         ftarget = repeated(-np.inf, np.float64, points)
     else:
@@ -316,6 +319,7 @@ def _limits(points, learning_rates, options):
         "xtol": per_problem(options["xtol"], "xtol", points),
         "ftol": per_problem(options["ftol"], "ftol", points),
         "ftarget": ftarget,
+        "noise": noise,
         "maxiter": count_per_problem(options["maxiter"], "maxiter", points, minimum=0),
         "maxfev": count_per_problem(LARGEST_COUNT if maxfev is None else maxfev, "maxfev", points, minimum=1),
     }

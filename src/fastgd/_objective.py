@@ -11,22 +11,28 @@ from ._core.objectives.objective import Objective
 from ._core.objectives.pointwise import Pointwise
 from ._core.objectives.vectorized import Vectorized
 from ._inputs import as_batch_args, as_calling_form, as_choice
-from .difference import Difference
+from .difference import ORDERS, Difference
 
 DEFAULT_DIFFERENCE = Difference()
 GRADIENT, HESSIAN = 2, 4  # bits of the core's questions
+COMPLEX_STEP = "cs"
 
 
-def split_jac(jac):
-    """What of `jac` is a gradient of the user's own (a function, compiled or not, True, or "exact"), and how to take
-    differences."""
+def split_jac(jac, n_dim):
+    """What of `jac` is a gradient that the objective supplies (a function, compiled or not, True, "exact" or "cs"), and
+    how to take differences."""
     if jac is None or jac is DEFAULT_DIFFERENCE:
         return None, Stencil()
     if isinstance(jac, Difference):
-        return None, Stencil(None if jac.step is None else np.array([jac.step]))
+        if jac.adaptive:
+            raise ValueError("adaptive differences are for fastgd.gradient; in a run give an order of 4, 6 or 8 instead")
+        steps = jac.steps
+        if steps is not None and len(steps) not in (1, n_dim):
+            raise ValueError(f"step must have one number, or one for each of the {n_dim} coordinates; got {len(steps)}")
+        return COMPLEX_STEP if jac.method == "cs" else None, Stencil(steps, jac.order, jac.method == "2-point")
     if isinstance(jac, str):
-        as_choice(jac, "jac", ("3-point", "exact"))
-        return None if jac == "3-point" else jac, Stencil()
+        as_choice(jac, "jac", ("exact", *ORDERS))
+        return ("exact", Stencil()) if jac == "exact" else split_jac(Difference(jac), n_dim)
     if jac is Difference or (jac is not True and not callable(jac) and recognize(jac) is None):
         got = f"the class {jac.__name__}" if isinstance(jac, type) else type(jac).__name__
         raise TypeError(f"jac must be None, '3-point', 'exact', a fastgd.Difference, a function or True; got {got}")
@@ -62,11 +68,13 @@ def refuse_options(fun, given):
 def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximize=False, record_errors=False,
                  bounds=(None, None), uses_hessians=False):
     """The core's objective, the stencil for gradients that it does not supply, and the C functions it calls."""
-    own_jac, stencil = split_jac(jac)
+    own_jac, stencil = split_jac(jac, points.n_dim)
     if type(fun) is FunctionType and not isinstance(own_jac, str):  # as nearly always
         objective = as_python_objective(fun, points, args, own_jac, vectorized, unpack, batch_args, record_errors)
         return objective, stencil, ()
     fun = resolved(fun)
+    if is_jitted(fun) and own_jac == COMPLEX_STEP:  # machine code is of real numbers
+        fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack
     if is_jitted(fun):
         refuse_options("jitted function (fastgd.jit has these options)", {
             "vectorized": vectorized,
@@ -76,8 +84,11 @@ def as_objective(fun, points, args, jac, vectorized, unpack, batch_args, maximiz
         if objective is not None:
             return objective, stencil, ()
         fun, vectorized, unpack = fun.fun, fun.vectorized, fun.unpack
-    if isinstance(own_jac, str):
+    if own_jac == "exact":
         raise ValueError("jac='exact' takes a function made by fastgd.jit")
+    if own_jac == COMPLEX_STEP and (isinstance(fun, Objective) or recognize(fun) is not None):
+        raise TypeError("the complex step takes a Python function that computes with complex numbers, got "
+                        f"{type(fun).__name__}")
     functions = ()
     function = recognize(fun)
     if function is not None:
@@ -115,5 +126,38 @@ def as_python_objective(fun, points, args, jac, vectorized, unpack, batch_args, 
         raise TypeError("jac is a compiled function, and fun a Python function: both must be of one kind")
     unpack = as_calling_form(vectorized, unpack) or not points.shape
     kind = Vectorized if vectorized else Pointwise
+    gradient_cost = 0
+    if jac == COMPLEX_STEP:
+        jac, gradient_cost = ComplexStep(fun, points.n_dim, vectorized, unpack), points.n_dim
     return kind(fun, points.n_dim, jac, args, as_batch_args(batch_args, points), unpack, record_errors,
-                vectorized == "rows")
+                vectorized == "rows", gradient_cost)
+
+
+class ComplexStep:
+    """The gradient of a Python function: imag(f(x + ih)) / h in every coordinate.
+
+    W. Squire, G. Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 40, 1998.
+    """
+
+    STEP = 2.0**-200  # nothing is subtracted: it may be as small as one likes
+
+    def __init__(self, fun, n_dim, vectorized, unpack):
+        self.fun = fun
+        self.n_leading = n_dim if unpack else 1
+        self.unpack = unpack
+        self.axis = -1 if vectorized == "rows" else 0
+
+    def __call__(self, *arguments):
+        leading, further = arguments[:self.n_leading], arguments[self.n_leading:]
+        X = np.stack(leading) if self.unpack else leading[0]
+        slopes = np.empty(X.shape)
+        for i in range(X.shape[self.axis]):
+            at = (..., i) if self.axis else i
+            moved = X.astype(complex)
+            moved[at] += 1j * self.STEP
+            values = np.asarray(self.fun(*(moved if self.unpack else (moved,)), *further))
+            if values.dtype.kind != "c":
+                raise TypeError("the complex step takes a function that computes with complex numbers; this one returned "
+                                f"dtype {values.dtype}")
+            slopes[at] = values.imag / self.STEP
+        return slopes

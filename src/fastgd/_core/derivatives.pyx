@@ -16,13 +16,14 @@ from .memory.lanes cimport (
     ask,
     begin_trust,
     count_limit,
+    limit,
     nfev_of,
     place,
     place_bounds,
     rounded_capacity,
     scale_of,
 )
-from .memory.problems cimport MAXFEV_LIMIT
+from .memory.problems cimport MAXFEV_LIMIT, NOISE_LIMIT
 from .memory.slab cimport Slab
 from .objectives.argument cimport memory_of
 from .objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
@@ -43,10 +44,11 @@ def values(Evaluator evaluator not None, const double[:, :] points, tuple shape)
 
 def gradient(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
              const double[:, :] upper=None, const double[:, :] x_scale=None, double[:, ::1] errors=None,
-             Py_ssize_t[::1] nfev=None):
+             Py_ssize_t[::1] nfev=None, const double[:] noise=None):
     """Gradients, as an array of the shape; their errors, nan where they are not known, go into `errors` (n, n_dim), and
-    the numbers of evaluations into `nfev` (n,)."""
-    return answers(evaluator, points, shape, lower, upper, x_scale, GRADIENT, np.empty(shape), 0, errors, nfev)
+    the numbers of evaluations into `nfev` (n,). The values of every problem may have known noise (n,)."""
+    return answers(evaluator, points, shape, lower, upper, x_scale, GRADIENT, np.empty(shape), 0, errors, nfev, False,
+                   noise)
 
 
 def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape, const double[:, :] lower=None,
@@ -61,7 +63,7 @@ def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape
 
 cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
                    const double[:, :] upper, const double[:, :] x_scale, int question, object out, Py_ssize_t first=0,
-                   double[:, ::1] errors=None, Py_ssize_t[::1] nfev=None, bint calibrates=False):
+                   double[:, ::1] errors=None, Py_ssize_t[::1] nfev=None, bint calibrates=False, const double[:] noise=None):
     """Fills the array `out` with what is asked for at every point."""
     cdef double *numbers = memory_of(out)
     cdef Lanes lanes
@@ -84,6 +86,7 @@ cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, 
         if place(&lanes, lanes.live, problem, &points[problem, 0], points.strides[1]):
             if lanes.bounded:
                 place_bounds(&lanes, lanes.live, lower, upper)
+            limit(&lanes, NOISE_LIMIT)[lanes.live] = 0.0 if noise is None else noise[problem]
             begin_trust(&lanes, lanes.live, x_scale, problem)
             count_limit(&lanes, MAXFEV_LIMIT)[lanes.live] = PY_SSIZE_T_MAX
             lanes.live += 1

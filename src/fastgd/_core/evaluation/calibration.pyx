@@ -24,7 +24,7 @@ from ..memory.slab cimport take_integers
 from ..objectives.objective cimport VALUE
 from ..stopping cimport EXCEPTION, NONFINITE, RUNNING, UNBOUNDED
 from .blocks cimport count
-from .stencils cimport N_MOVES, RELATIVE_STEP, fit_steps, power_of_two_below, rounded_step
+from .stencils cimport RELATIVE_STEP, fit_steps, power_of_two_below, rounded_step
 
 # How many times the usual step the other one is, and one step of a repair the last: a power of two.
 cdef double STRETCH = 8.0
@@ -197,7 +197,7 @@ cdef class Calibration:
                     if self.differences.take(lane_of + j, 1):
                         return 1
                 except Exception:
-                    count(self.lanes, lane_of + j, 1, N_MOVES * self.lanes.n_dim, 1)
+                    count(self.lanes, lane_of + j, 1, 2 * self.lanes.n_dim, 1)
         return 0
 
     cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:

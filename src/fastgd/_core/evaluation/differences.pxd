@@ -30,6 +30,7 @@ cdef class Differences:
     cdef void contract(self, Py_ssize_t at, const double *x, const double *first, const double *second,
                        const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t length) noexcept nogil
     cdef void contract_all(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void contract_table(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef double slope_inside_bounds(self, Py_ssize_t at, Py_ssize_t lane, double first, double second) noexcept nogil
     cdef bint contract_one_sided(self, Py_ssize_t at, const double *first, const double *second,
                                  const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

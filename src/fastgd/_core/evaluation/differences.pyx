@@ -19,7 +19,7 @@ from .blocks cimport (
     side_by_side,
 )
 from .clock cimport time_is_over
-from .stencils cimport N_MOVES, Steps, length_of_rows, plane
+from .stencils cimport Steps, Table, length_of_rows, plane
 
 cdef extern from "evaluation/stencils.h":
     bint fastgd_quotients(const Steps *steps, double *g, const double *first, const double *second, const double *x,
@@ -45,13 +45,12 @@ cdef inline void copy_few(double *row, const double *origin, Py_ssize_t n) noexc
 
 cdef inline double *moved_row(Stencil stencil, Py_ssize_t point) noexcept nogil:
     """Of a point of the stencil, in the order in which they are evaluated."""
-    return plane(stencil, point % N_MOVES) + point // N_MOVES * stencil.lanes.capacity
+    return plane(stencil, point % stencil.n_moves) + point // stencil.n_moves * stencil.lanes.capacity
 
 
-cdef inline void move_columns(Block *block, const double *x, Py_ssize_t point, Py_ssize_t column,
-                              Py_ssize_t n) noexcept nogil:
-    """Moves n columns of the block, in the coordinate of a point of the stencil, to x."""
-    copy_few(block.x + point // N_MOVES * block.stride + column, x, n)
+cdef inline void move_columns(Block *block, const double *x, Py_ssize_t i, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+    """Moves n columns of the block, in coordinate i, to x."""
+    copy_few(block.x + i * block.stride + column, x, n)
 
 
 @final
@@ -85,6 +84,8 @@ cdef class Differences:
         self.stencil.choose()
         if self.stencil.by_rows:
             self.stencil.fill_rows(x, lane_of, n)
+        if self.stencil.is_forward:
+            self.stencil.ask_for_middle(lane_of, n)
         if self.first_values == NULL and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
             for j in range(n):
                 self.some_lanes[n_values] = lane_of[j]
@@ -101,22 +102,22 @@ cdef class Differences:
             if self.blocks.objective.takes_points:
                 return self.take_moved(x, lane_of, n)
             return self.take_own_differences(x, lane_of, n)
-        if groups_per_call(self.blocks.width, n, N_MOVES * lanes.n_dim) > 1:
+        if groups_per_call(self.blocks.width, n, self.stencil.n_moves * lanes.n_dim) > 1:
             return self.evaluate_together(x, lane_of, n, n_values == n)
         return self.evaluate_stencil(x, lane_of, n, n_values == n)
 
     cdef bint has_differences(self) noexcept nogil:
         """Whether the objective's own differences are to be used: they do not tell the values."""
-        return self.blocks.objective.has_differences and self.first_values == NULL
+        return self.blocks.objective.has_differences and self.stencil.is_pair and self.first_values == NULL
 
     cdef int take_moved(self, double *x, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
         """`evaluate_stencil` for an objective of one point, which is gathered once unless it is the only one."""
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, j, k, n_values, n_points = N_MOVES * lanes.n_dim
+        cdef Py_ssize_t i, j, k, n_values, n_points = self.stencil.n_moves * lanes.n_dim
         cdef Block *block = &self.blocks.block
         cdef double *moved = self.stencil.moved
         if unlikely(not self.stencil.set_pairs(x, lane_of, n) and self.blocks.width == 1):
-            for k in range(N_MOVES):
+            for k in range(self.stencil.n_moves):
                 if not self.blocks.may_be_asked(plane(self.stencil, k), lane_of[0]):
                     return 0
         for j in range(n):
@@ -126,7 +127,7 @@ cdef class Differences:
                     block.x[i] = x[i * lanes.capacity + j]
             n_values = 0
             if likely(not time_is_over(self.blocks.clock)):
-                n_values = self.blocks.objective.evaluate_moved(block, moved + j, N_MOVES)
+                n_values = self.blocks.objective.evaluate_moved(block, moved + j, self.stencil.n_moves)
             if unlikely(block.n_failed):
                 note_fault(lanes, lane_of[j], EXCEPTION)
                 block.failed[0] = False
@@ -158,16 +159,21 @@ cdef class Differences:
             self.blocks.take_values(lane_of, n)
         for i in range(self.lanes.n_dim):
             at = i * self.lanes.capacity
-            for side in range(N_MOVES):
+            for side in range(self.stencil.n_moves):
                 self.stencil.perturb(block.x + i * block.stride, x + at, i, side, lane_of, n)
                 repeat_first(block.x + i * block.stride, n, block.n_points)
                 if not self.blocks.call(VALUE):
-                    count(self.lanes, lane_of, n, with_values + N_MOVES * i + side, 0)
+                    count(self.lanes, lane_of, n, with_values + self.stencil.n_moves * i + side, 0)
                     return 1
-            self.contract(at, x + at, self.blocks.values_before, self.blocks.values, lane_of, n, n)
+                if not self.stencil.is_pair:
+                    memcpy(plane(self.stencil, side) + at, self.blocks.values, n * sizeof(double))
+            if self.stencil.is_pair:
+                self.contract(at, x + at, self.blocks.values_before, self.blocks.values, lane_of, n, n)
+            else:
+                self.contract_table(at, lane_of, n)
             memcpy(block.x + i * block.stride, x + at, n * sizeof(double))
             repeat_first(block.x + i * block.stride, n, block.n_points)
-        count(self.lanes, lane_of, n, with_values + N_MOVES * self.lanes.n_dim, 1)
+        count(self.lanes, lane_of, n, with_values + self.stencil.n_moves * self.lanes.n_dim, 1)
         return 0
 
     cdef int evaluate_together(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n,
@@ -175,7 +181,7 @@ cdef class Differences:
         """The same for so few lanes that a call has room for several points of each: groups of n columns, the first for
         x itself if its value is wanted, then those of every coordinate."""
         cdef Block *block = &self.blocks.block
-        cdef Py_ssize_t n_groups = with_values + N_MOVES * self.lanes.n_dim
+        cdef Py_ssize_t n_moves = self.stencil.n_moves, n_groups = with_values + n_moves * self.lanes.n_dim
         cdef Py_ssize_t per_call = groups_per_call(self.blocks.width, n, n_groups)
         cdef Py_ssize_t start = 0, stop, group, point
         self.stencil.set_pairs(x, lane_of, n)
@@ -184,7 +190,7 @@ cdef class Differences:
             stop = min(start + per_call, n_groups)
             for group in range(max(start, with_values), stop):
                 point = group - with_values
-                move_columns(block, moved_row(self.stencil, point), point, (group - start) * n, n)
+                move_columns(block, moved_row(self.stencil, point), point // n_moves, (group - start) * n, n)
             self.blocks.pad((stop - start) * n)
             if not self.blocks.call(VALUE):
                 count(self.lanes, lane_of, n, start, 0)
@@ -195,7 +201,8 @@ cdef class Differences:
                 point = group - with_values
                 copy_few(moved_row(self.stencil, point), self.blocks.values + (group - start) * n, n)
                 if stop < n_groups:
-                    move_columns(block, x + point // N_MOVES * self.lanes.capacity, point, (group - start) * n, n)
+                    move_columns(block, x + point // n_moves * self.lanes.capacity, point // n_moves,
+                                 (group - start) * n, n)
             start = stop
         self.contract_all(x, lane_of, n)
         count(self.lanes, lane_of, n, n_groups, 1)
@@ -230,7 +237,7 @@ cdef class Differences:
             for i in range(lanes.n_dim):
                 for j in range(n):
                     lanes.trial.g[i * lanes.capacity + lane_of[j]] = out[i * lanes.capacity + j]
-        count(lanes, lane_of, n, N_MOVES * lanes.n_dim, 1)
+        count(lanes, lane_of, n, 2 * lanes.n_dim, 1)
         return 0 if finite and not lanes.bounded else self.take_some_again(lane_of, n)
 
     cdef int take_some_again(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
@@ -271,7 +278,7 @@ cdef class Differences:
         for k in range(lanes.n_dim):
             for j in range(n):
                 block.x[k * block.stride + j] = y[k * lanes.capacity + self.some_lanes[j]]
-        for side in range(N_MOVES):
+        for side in range(2):
             for j in range(n):
                 step = h[self.columns[j]]
                 if side:
@@ -323,12 +330,37 @@ cdef class Differences:
                     note_nonfinite(self.blocks, lane, first[j], second[j])
 
     cdef void contract_all(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-        """The gradients of n lanes, from the values in the rows of their pairs."""
+        """The gradients of n lanes, from the values in the rows of their points."""
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t at = 0, length = length_of_rows(lanes, n)
+        cdef Py_ssize_t i, at = 0, length = length_of_rows(lanes, n)
+        if not self.stencil.is_pair:
+            for i in range(lanes.n_dim):
+                self.contract_table(i * lanes.capacity, lane_of, n)
+            return
         while at < lanes.n_dim * lanes.capacity:
             self.contract(at, x + at, plane(self.stencil, 0) + at, plane(self.stencil, 1) + at, lane_of, n, length)
             at += max(length, lanes.capacity)
+
+    cdef void contract_table(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+        """A row of the gradients, at that place, from the values at all points of the table."""
+        cdef Py_ssize_t j, k, lane
+        cdef double total, h, value
+        cdef Table *table
+        for j in range(n):
+            lane = lane_of[j]
+            h = self.stencil.h[at + j]
+            table = &self.stencil.central
+            if self.stencil.is_forward or self.stencil.second[at + j] != -h:
+                table = &self.stencil.one_sided
+            total = table.middle * self.lanes.trial.f[lane] if table.middle != 0.0 else 0.0
+            for k in range(self.stencil.n_moves):
+                value = plane(self.stencil, k)[at + j]
+                total += table.weights[k] * value
+                if not isfinite(value):
+                    note_value(self.blocks, lane, value)
+            self.lanes.trial.g[at + lane] = total / (table.divisor * h) if h != 0.0 else 0.0
+            if not isfinite(self.lanes.trial.g[at + lane]):
+                note_fault(self.lanes, lane, NONFINITE)
 
     cdef double slope_inside_bounds(self, Py_ssize_t at, Py_ssize_t lane, double first, double second) noexcept nogil:
         """The quotient of a pair that may be one-sided; `at` is where its steps stand."""

@@ -5,7 +5,7 @@ from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
 from ..stopping cimport RUNNING
 from .clock cimport Clock
-from .stencils cimport N_MOVES, Stencil
+from .stencils cimport Stencil
 
 cdef extern from "memory/lanes.h":
     void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
@@ -24,7 +24,7 @@ cdef class Evaluator:
                  bint maximize=False):
         self.blocks = Blocks(objective, clock, maximize)
         self.differences = Differences(self.blocks, stencil)
-        self.calibrates = not objective.supplies & GRADIENT and stencil.given is None
+        self.calibrates = not objective.supplies & GRADIENT and stencil.given is None and stencil.is_pair
         self.slab = Slab()
 
     cdef int prepare(self, Lanes *lanes, bint hessians) except -1:
@@ -45,12 +45,13 @@ cdef class Evaluator:
             if time == 0:
                 self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         lanes.cost = self.most_evaluations()
-        lanes.differences_need_f = lanes.bounded and not has_gradient
+        lanes.differences_need_f = not has_gradient and (lanes.bounded or self.differences.stencil.is_forward)
         return 0
 
     cdef Py_ssize_t most_evaluations(self) noexcept nogil:
         """How often an iteration, and the last value if it is not known by then, may call the user's function."""
-        cdef Py_ssize_t n = N_MOVES * self.lanes.n_dim + 1 + self.lanes.bounded
+        cdef Py_ssize_t n = self.differences.stencil.n_moves * self.lanes.n_dim + 1 + (
+            self.lanes.bounded or self.differences.stencil.is_forward)
         if self.blocks.objective.supplies & GRADIENT:
             n = self.blocks.objective.gradient_cost + 1
         return n if self.hessians is None else n + self.hessians.n_evaluations

@@ -16,11 +16,26 @@ cdef extern from "evaluation/stencils.h":
 
 
 cdef enum:
-    N_MOVES = 2  # points of the stencil in every coordinate
+    MOST_MOVES = 8
+
+
+cdef struct Table:
+    # g = (middle f(x) + sum of weights[k] f(x + offsets[k] h)) / (divisor h), all weights whole numbers
+    double[MOST_MOVES] offsets
+    double[MOST_MOVES] weights
+    double middle
+    double divisor
+    double reach   # the largest offset
 
 
 cdef class Stencil:
     cdef const double[::1] given  # steps, or None
+    cdef Py_ssize_t order     # truncation errors are of order h^order
+    cdef Py_ssize_t n_moves   # points of the stencil in every coordinate
+    cdef bint is_forward      # points are on one side of x everywhere
+    cdef bint is_pair         # x + h and x - h, the usual ones, for which loops are there
+    cdef Table central
+    cdef Table one_sided      # where a bound is near
     cdef Steps steps
     cdef double stretch       # how many times the usual step to take
     cdef bint by_rows         # h and `second` are filled before they are used
@@ -31,18 +46,23 @@ cdef class Stencil:
     cdef double *second       # (n_dim, capacity) offsets of the second point of a pair, by rows
     cdef double *step         # (n_dim,) the given ones
     cdef double *ones         # (capacity,)
-    cdef double *moved        # (N_MOVES, n_dim, capacity) the moved coordinates of every pair, then the values there
+    cdef double *usual        # (capacity,) steps relative to x
+    cdef double *moved        # (n_moves, n_dim, capacity) the moved coordinates of every pair, then the values there
     cdef double *row          # (capacity,)
     cdef double *other_row
     cdef int prepare(self, Blocks blocks) except -1
     cdef void lay_out(self, Blocks blocks) noexcept nogil
+    cdef double relative_step(self) noexcept nogil
     cdef void choose(self) noexcept nogil
+    cdef void ask_for_middle(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void set_moves(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef double moved_to(self, Py_ssize_t at, double x, Py_ssize_t move) noexcept nogil
     cdef const double *of_lanes(self, const double *row, double *room, const Py_ssize_t *lane_of,
                                 Py_ssize_t n) noexcept nogil
     cdef void set_steps(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef void fill_rows(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef bint set_pairs(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
-    cdef void perturb(self, double *row, const double *x, Py_ssize_t i, bint second, const Py_ssize_t *lane_of,
+    cdef void perturb(self, double *row, const double *x, Py_ssize_t i, Py_ssize_t move, const Py_ssize_t *lane_of,
                       Py_ssize_t n) noexcept nogil
 
 
@@ -66,13 +86,19 @@ cdef inline double power_of_two_below(double value) noexcept nogil:
 
 cdef inline void fit_steps(double x, double lower, double upper, double *h, double *second) noexcept nogil:
     """Offsets h and `second` of a pair of points inside the bounds: h and -h, or h and 2h on the wider side of x."""
+    fit_reaches(x, lower, upper, 1.0, 2.0, h, second)
+
+
+cdef inline void fit_reaches(double x, double lower, double upper, double central, double one_sided, double *h,
+                             double *second) noexcept nogil:
+    """The same for points as far as so many steps on both sides of x, or on one side."""
     cdef double side, room
-    if x + h[0] <= upper and x - h[0] >= lower:
+    if x + central * h[0] <= upper and x - central * h[0] >= lower:
         second[0] = -h[0]
         return
     side = 1.0 if upper - x >= x - lower else -1.0
     room = upper - x if side > 0.0 else x - lower
-    h[0] = side * min(h[0], power_of_two_below(0.5 * room))
-    if x + 2.0 * h[0] > upper or x + 2.0 * h[0] < lower:
+    h[0] = side * min(h[0], power_of_two_below(room / one_sided))
+    if x + one_sided * h[0] > upper or x + one_sided * h[0] < lower:
         h[0] *= 0.5  # room was rounded up
     second[0] = 2.0 * h[0]

@@ -31,7 +31,7 @@ typedef struct {
 
 /* The numbers that a user gives for each problem or for all; `LIMITS` in problems.pyx has their names. */
 enum {
-    FASTGD_LEARNING_RATE, FASTGD_GTOL, FASTGD_XTOL, FASTGD_FTOL, FASTGD_FTARGET,
+    FASTGD_LEARNING_RATE, FASTGD_GTOL, FASTGD_XTOL, FASTGD_FTOL, FASTGD_FTARGET, FASTGD_NOISE,
     FASTGD_MAXITER, FASTGD_MAXFEV,  /* integers */
     FASTGD_N_LIMITS
 };
@@ -81,6 +81,7 @@ typedef struct {
     int tests_steps;            /* some lane has a limit that is tested at every iterate */
     int finds_scale;            /* the scales are found at the start, and not given */
     int gtol_is_absolute;       /* some gtol is a number in the user's units */
+    double relative_step;       /* h is about this times x, unless in trust.factor or given: */
     const double *steps;        /* (n_dim,) h of differences, if they are given; then NULL in trust.factor */
     int factors_differ;         /* some differences have steps that are not the usual ones */
     int must_be_near;           /* to the root of the gradient, to end with a small one */

@@ -1,6 +1,6 @@
 from libc.string cimport memcpy
 
-from .problems cimport FTARGET_LIMIT, MAXFEV_LIMIT, MAXITER_LIMIT, XTOL_LIMIT, Sink, Source
+from .problems cimport FTARGET_LIMIT, MAXFEV_LIMIT, MAXITER_LIMIT, NOISE_LIMIT, XTOL_LIMIT, Sink, Source
 from .slab cimport Slab
 
 
@@ -66,6 +66,7 @@ cdef extern from "memory/lanes.h":
         bint tests_steps
         bint finds_scale
         bint gtol_is_absolute
+        double relative_step
         const double *steps
         bint factors_differ
         bint must_be_near

@@ -178,7 +178,7 @@ cdef void begin_trust(Lanes *lanes, Py_ssize_t lane, const double[:, :] x_scale,
         if trust.factor != NULL:
             trust.factor[at] = RELATIVE_STEP
     trust.rounding[lane] = EPSILON
-    trust.noise[lane] = 0.0
+    trust.noise[lane] = limit(lanes, NOISE_LIMIT)[lane]
     trust.first_f[lane] = NAN
     trust.promised[lane] = INFINITY
     trust.level[lane] = 1.0
@@ -212,11 +212,11 @@ cdef void load(Lanes *lanes, Py_ssize_t lane, Source source, double sign) noexce
         x[i * capacity] = y[i * capacity]
         g[i * capacity] = 0.0
     lanes.here.f[lane] = lanes.trial.f[lane] = NAN
-    begin_trust(lanes, lane, source.x_scale, problem)
     if lanes.best.f != NULL:
         lanes.best.f[lane] = INFINITY
     if not source.has_common_limits:  # else they are in all lanes from the beginning
         set_limits(lanes, lane, source, problem, sign)
+    begin_trust(lanes, lane, source.x_scale, problem)
     lanes.want_at_iterate[lane] = lanes.want_of_all
     if needs_values(lanes, lane) or source.watched is not None and source.watched[problem]:
         lanes.want_at_iterate[lane] |= VALUE

@@ -6,7 +6,7 @@ import numpy as np
 
 # By the numbers in lanes.h: their names, and the dtypes of their arrays.
 LIMITS = {"learning_rate": np.float64, "gtol": np.float64, "xtol": np.float64, "ftol": np.float64,
-          "ftarget": np.float64, "maxiter": np.intp, "maxfev": np.intp}
+          "ftarget": np.float64, "noise": np.float64, "maxiter": np.intp, "maxfev": np.intp}
 
 
 cdef class Source:

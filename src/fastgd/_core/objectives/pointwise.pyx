@@ -43,8 +43,9 @@ cdef class PythonObjective(Objective):
     """
 
     def __cinit__(self, fun, Py_ssize_t n_dim, jac=None, tuple args=(), tuple batch_args=(), bint unpack=False,
-                  bint record_errors=False, bint rows=False):
+                  bint record_errors=False, bint rows=False, int gradient_cost=0):
         self.needs_gil = True
+        self.gradient_cost = gradient_cost
         self.supplies = VALUE if jac is None else VALUE | GRADIENT
         self.has_pairs = jac is True
         self.fun = fun
