@@ -16,6 +16,7 @@ cdef class Trust:
     cdef Py_ssize_t[1] listed_one
     cdef double *v                # (n_dim,)
     cdef double *exponents
+    cdef bint objective_needs_gil
     cdef bint checks_jac          # the user's gradient, at the start of the first problem
     cdef Py_ssize_t first         # the number of the first problem of the run
     cdef int prepare(self, Lanes *lanes, bint gtol_is_absolute) except -1
@@ -32,7 +33,9 @@ cdef class Trust:
     cdef void judge_end(self, Py_ssize_t lane) noexcept nogil
     cdef void note(self, Py_ssize_t lane, Py_ssize_t reason, double seen, double expected) noexcept nogil
     cdef bint contradicts(self, Py_ssize_t lane) noexcept nogil
-    cdef int compare_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil
+    cdef bint agrees_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil
+    cdef int compare(self, Py_ssize_t lane, double length, double *promised, double *seen,
+                     double *rounding) except -1 nogil
     cdef int check_jac(self, Py_ssize_t lane) except -1 nogil
     cdef int explain(self, Py_ssize_t lane) except -1 nogil
     cdef void resume(self, Py_ssize_t lane) noexcept nogil

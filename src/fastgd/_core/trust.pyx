@@ -4,7 +4,6 @@ import warnings
 from cython cimport final
 from libc.math cimport INFINITY, NAN, fabs, floor, ilogb, isfinite, isnan, ldexp, sqrt
 
-from .evaluation.blocks cimport count
 from .evaluation.calibration cimport Calibration
 from .evaluation.stencils cimport rounded_step
 from .memory.lanes cimport (
@@ -65,6 +64,7 @@ cdef class Trust:
     def __init__(self, Evaluator evaluator not None, Search rule not None, bint checks_jac, Py_ssize_t first):
         self.evaluator = evaluator
         self.rule = rule
+        self.objective_needs_gil = evaluator.blocks.objective.needs_gil
         self.calibration = Calibration(evaluator) if evaluator.calibrates else None
         self.checks_jac = checks_jac and first == 0
         self.first = first
@@ -124,8 +124,8 @@ cdef class Trust:
                 lanes.trust.repairs[lane] = 0
                 lanes.trust.first_f[lane] = lanes.here.f[lane] if lanes.here.knows_f[lane] else NAN
                 self.measure(lane)
-                if self.checks_jac and lanes.problem[lane] == 0 and self.check_jac(lane):
-                    return 1
+                if self.checks_jac and lanes.problem[lane] == 0:
+                    self.check_jac(lane)
         return 0
 
     cdef void measure(self, Py_ssize_t lane) noexcept nogil:
@@ -341,8 +341,7 @@ cdef class Trust:
             return 0
         if self.calibration is None:
             for j in range(n):
-                if self.explain(self.listed[j]):
-                    return 1
+                self.explain(self.listed[j])
             return 0
         self.calibration.enter()
         late = self.calibration.look(self.listed, n, False)
@@ -404,11 +403,7 @@ cdef class Trust:
         cdef double slope = 0.0, by_values = 0.0, eps = rounding_at(lanes, lane, lanes.here.f[lane])
         if not self.evaluator.blocks.objective.supplies & GRADIENT:
             self.note(lane, NO_LOWER, lanes.norm[lane], NAN)
-            return 0
-        if self.compare_with_values(lane, &slope, &by_values):
-            return 1
-        if isfinite(by_values) and fabs(slope - by_values) > LARGE_DIFFERENCE * max(fabs(slope), fabs(by_values)) + (
-                UNSEEN_FALL * eps):
+        elif not self.agrees_with_values(lane, &slope, &by_values):
             self.note(lane, JAC, slope, by_values)
         elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
             lanes.status[lane] = PRECISION
@@ -416,58 +411,84 @@ cdef class Trust:
             self.note(lane, NO_LOWER, size_at(lanes, lane), NAN)
         return 0
 
-    cdef int compare_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
-        """How f changes over a short way down, by the gradient and by values at both sides of the iterate, nan if that
-        cannot be known; 1 if the time ran out."""
+    cdef bint agrees_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
+        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values at
+        both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
+        checks, which nfev does not count."""
+        cdef double length = STEP_OF_COMPARISON, promised = 0.0, seen = 0.0, rounding = 0.0, gap
+        cdef bint agrees = True
+        cdef Py_ssize_t attempt
+        for attempt in range(3):
+            if self.objective_needs_gil:
+                with gil:
+                    try:
+                        self.compare(lane, length, &promised, &seen, &rounding)
+                    except Exception:  # of the user's function, which is not asked to be defined there
+                        return True
+            else:
+                self.compare(lane, length, &promised, &seen, &rounding)
+            gap = fabs(promised - seen)
+            if isfinite(seen) and gap > UNSEEN_FALL * rounding:
+                if gap <= LARGE_DIFFERENCE * max(fabs(promised), fabs(seen)):
+                    return True
+                if agrees:
+                    slope[0] = promised
+                    by_values[0] = seen
+                agrees = False
+            elif agrees:
+                return True  # nothing speaks against it, and shorter ways show less
+            length *= 2.0 ** -10
+        return agrees
+
+    cdef int compare(self, Py_ssize_t lane, double length, double *promised, double *seen,
+                     double *rounding) except -1 nogil:
+        """The change of f over a way of that length, relative to max(unit, |x|), along which it falls in every
+        coordinate: by the gradient; by values, or nan; and the rounding of these."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at, side
-        cdef double x, v, rise[2]
-        cdef double unit
-        slope[0] = 0.0
-        by_values[0] = NAN
+        cdef double x, v, unit, rise[2]
+        promised[0] = 0.0
+        seen[0] = NAN
         lanes.here, lanes.trial = lanes.trial, lanes.here
-        if lanes.trust.scale != NULL:
-            fastgd_into_units(lanes, lanes.live)
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity + lane
-            x = lanes.trial.x[at]
-            unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
-            v = STEP_OF_COMPARISON * max(unit, fabs(x))
-            if lanes.bounded and (x - v < lanes.lower[at] or x + v > lanes.upper[at]):
-                v = 0.0
-            self.v[i] = -v if lanes.trial.g[at] > 0.0 else v
-            slope[0] += self.v[i] * (lanes.trial.g[at] / scale_of(lanes, at))
-        self.listed_one[0] = lane
-        for side in range(2):
-            self.evaluator.blocks.open(lanes.trial.x, self.listed_one, 1, 1)
+        try:
+            if lanes.trust.scale != NULL:
+                fastgd_into_units(lanes, lanes.live)
             for i in range(lanes.n_dim):
-                x = lanes.trial.x[i * lanes.capacity + lane]
-                self.evaluator.blocks.block.x[i * self.evaluator.blocks.block.stride] = (
-                    x - self.v[i] if side else x + self.v[i])
-            self.evaluator.blocks.pad(1)
-            if not self.evaluator.blocks.call(VALUE):
-                break
-            rise[side] = self.evaluator.blocks.values[0]
-            count(lanes, self.listed_one, 1, 1, 0)
-        else:
+                at = i * lanes.capacity + lane
+                x = lanes.trial.x[at]
+                unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
+                v = length * max(unit, fabs(x))
+                if lanes.bounded and (x - v < lanes.lower[at] or x + v > lanes.upper[at]):
+                    v = 0.0
+                self.v[i] = -v if lanes.trial.g[at] > 0.0 else v
+                promised[0] += self.v[i] * (lanes.trial.g[at] / scale_of(lanes, at))
+            self.listed_one[0] = lane
+            for side in range(2):
+                self.evaluator.blocks.open(lanes.trial.x, self.listed_one, 1, 1)
+                for i in range(lanes.n_dim):
+                    x = lanes.trial.x[i * lanes.capacity + lane]
+                    self.evaluator.blocks.block.x[i * self.evaluator.blocks.block.stride] = (
+                        x - self.v[i] if side else x + self.v[i])
+                self.evaluator.blocks.pad(1)
+                rise[side] = NAN
+                if self.evaluator.blocks.call(VALUE):
+                    rise[side] = self.evaluator.blocks.values[0]
             if isfinite(rise[0]) and isfinite(rise[1]):
-                by_values[0] = 0.5 * (rise[0] - rise[1])
-        if lanes.trust.scale != NULL:
-            fastgd_out_of_units(lanes, lanes.live)
-        lanes.here, lanes.trial = lanes.trial, lanes.here
-        lanes.fault[lane] = RUNNING
-        lanes.rounds_left = 0
+                seen[0] = 0.5 * (rise[0] - rise[1])
+                rounding[0] = rounding_at(lanes, lane, max(fabs(rise[0]), fabs(rise[1])))
+        finally:
+            if lanes.trust.scale != NULL:
+                fastgd_out_of_units(lanes, lanes.live)
+            lanes.here, lanes.trial = lanes.trial, lanes.here
+            lanes.fault[lane] = RUNNING
+            lanes.rounds_left = 0
         return 0
 
     cdef int check_jac(self, Py_ssize_t lane) except -1 nogil:
-        """Warns if the first gradient of the user's contradicts the values; 1 if the time ran out."""
+        """Warns if the first gradient of the user's contradicts the values."""
         cdef double slope = 0.0, by_values = 0.0
         self.checks_jac = False
-        if not self.has_room(lane, 3):
-            return 0
-        if self.compare_with_values(lane, &slope, &by_values):
-            return 1
-        if isfinite(by_values) and fabs(slope - by_values) > LARGE_DIFFERENCE * max(fabs(slope), fabs(by_values)):
+        if not self.agrees_with_values(lane, &slope, &by_values):
             with gil:
                 warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises a "
                               f"change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)

@@ -4,7 +4,7 @@ from libc.string cimport memcpy, memset
 
 from ..objectives.objective cimport ALIASING, GRADIENT, HESSIAN, VALUE
 from ..stopping cimport MAXFEV, NONFINITE, RUNNING, cost_of, needs_values
-from .problems cimport N_LIMITS, limit_of
+from .problems cimport GTOL_LIMIT, N_LIMITS, limit_of
 from .slab cimport take_integers
 
 cdef extern from "memory/lanes.h":
@@ -216,6 +216,7 @@ cdef void load(Lanes *lanes, Py_ssize_t lane, Source source, double sign) noexce
         lanes.best.f[lane] = INFINITY
     if not source.has_common_limits:  # else they are in all lanes from the beginning
         set_limits(lanes, lane, source, problem, sign)
+    limit(lanes, GTOL_LIMIT)[lane] = limit_of(source, GTOL_LIMIT, problem)[0]  # that of the last problem may be there
     begin_trust(lanes, lane, source.x_scale, problem)
     lanes.want_at_iterate[lane] = lanes.want_of_all
     if needs_values(lanes, lane) or source.watched is not None and source.watched[problem]:
