@@ -27,8 +27,8 @@ class Status(IntEnum):
     XTOL = Code.XTOL, "Converged: the last step changed no coordinate by more than xtol."
     FTOL = Code.FTOL, "Converged: the last step improved the function by no more than ftol."
     FTARGET = Code.FTARGET, "The function value reached ftarget."
-    PRECISION = (Code.PRECISION, "Converged: no component of the gradient exceeds what rounding of the function allows to "
-                 "see.")
+    PRECISION = (Code.PRECISION, "Converged: no component of the gradient exceeds what rounding of the function allows "
+                 "to see.")
     STALLED = Code.STALLED, "No further improvement of the function was possible."
     MAXITER = Code.MAXITER, "The maximum number of iterations was reached."
     NONFINITE = (Code.NONFINITE, "The function, its gradient or the next point was not finite; x is the last good "
@@ -61,8 +61,8 @@ cdef double NEAR = 1e-8
 
 
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and is
-    larger than 1; that a rate of 0 moves nothing says nothing."""
+    """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and
+    is larger than 1; that a rate of 0 moves nothing says nothing."""
     cdef Py_ssize_t i, at
     cdef double floor
     cdef double xtol = limit(lanes, XTOL_LIMIT)[lane]
@@ -175,5 +175,7 @@ cdef double size_at(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
             continue
         lanes.norm[lane] = max(lanes.norm[lane], fabs(slope))
         if lanes.size != lanes.norm:
-            lanes.size[lane] = max(lanes.size[lane], fabs(slope / scale_of(lanes, at) if lanes.gtol_is_absolute else slope))
+            if lanes.gtol_is_absolute:
+                slope /= scale_of(lanes, at)
+            lanes.size[lane] = max(lanes.size[lane], fabs(slope))
     return lanes.size[lane]

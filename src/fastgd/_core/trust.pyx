@@ -50,8 +50,8 @@ cdef double LARGE_DIFFERENCE = 2.0 ** -5
 cdef double STEP_OF_COMPARISON = 2.0 ** -17
 # Given steps are too small if rounding alone makes slopes of this size, and no difference is seen.
 cdef double LARGEST_UNSEEN_SLOPE = 1e-6
-# Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at the
-# minimum, and with larger ones fewer of those on NIST's regressions.
+# Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at
+# the minimum, and with larger ones fewer of those on NIST's regressions.
 cdef double MILD = 2.0
 # Gradients whose products with each other are numbers, and with what they may become.
 cdef double LARGEST_LEVEL = 2.0 ** 200
@@ -139,8 +139,8 @@ cdef class Trust:
 
     cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
         """The scales in which f would have equal curvatures c along all coordinates, and in which the step that these
-        promise has a length of 1, s_i^2 = sum_j g_j^2 / c_j / c_i, if no coordinate moves by more than max(1, |x|). Where
-        no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
+        promise has a length of 1, s_i^2 = sum_j g_j^2 / c_j / c_i, if no coordinate moves by more than max(1, |x|).
+        Where no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
 
         Curvatures at a single point say little about others: scales are left as they are up to a factor of 4.
         """
@@ -229,7 +229,7 @@ cdef class Trust:
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
         cdef double f = lanes.trial.f[lane], first_f = lanes.trust.first_f[lane]
-        cdef double eps = rounding_at(lanes, lane, f), error, tolerance, slope
+        cdef double error, tolerance, slope
         cdef bint is_small = True, is_seen = True, is_repaired = False
         if lanes.doubts_all and f - first_f > 4.0 * rounding_at(lanes, lane, max(fabs(f), fabs(first_f))):
             self.note(lane, ABOVE_START, f, first_f)
@@ -328,8 +328,8 @@ cdef class Trust:
         return 0
 
     cdef int review(self) except -1 nogil:
-        """A second look at the lanes that have found nothing lower: they may have been solved to rounding, or go on with
-        other steps; 1 if the time ran out."""
+        """A second look at the lanes that have found nothing lower: they may have been solved to rounding, or go on
+        with other steps; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t j, k, lane, n = 0, n_finished = 0
         cdef int late = 0
@@ -412,13 +412,13 @@ cdef class Trust:
         return 0
 
     cdef bint agrees_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
-        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values at
-        both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
+        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values
+        at both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
         checks, which nfev does not count."""
         cdef double length = STEP_OF_COMPARISON, promised = 0.0, seen = 0.0, rounding = 0.0, gap
         cdef bint agrees = True
-        cdef Py_ssize_t attempt
-        for attempt in range(3):
+        cdef Py_ssize_t _
+        for _ in range(3):
             if self.objective_needs_gil:
                 with gil:
                     try:
@@ -490,8 +490,8 @@ cdef class Trust:
         self.checks_jac = False
         if not self.agrees_with_values(lane, &slope, &by_values):
             with gil:
-                warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises a "
-                              f"change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
+                warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises "
+                              f"a change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
         return 0
 
 

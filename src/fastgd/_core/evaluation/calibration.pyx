@@ -1,10 +1,10 @@
-"""Steps of differences that fit: each slope is compared with that by a longer step, and where they contradict each other
-a step is looked for at which they agree.
+"""Steps of differences that fit: each slope is compared with that by a longer step, and where they contradict each
+other a step is looked for at which they agree.
 
-P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright, "Computing forward-difference intervals for numerical optimization",
-SIAM Journal on Scientific and Statistical Computing 4, 1983; H.-J. M. Shi, Y. Xie, M. Q. Xuan, J. Nocedal, "Adaptive
-finite-difference interval estimation for noisy derivative-free optimization", SIAM Journal on Scientific Computing 44,
-2022.
+P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright, "Computing forward-difference intervals for numerical
+optimization", SIAM Journal on Scientific and Statistical Computing 4, 1983; H.-J. M. Shi, Y. Xie, M. Q. Xuan,
+J. Nocedal, "Adaptive finite-difference interval estimation for noisy derivative-free optimization", SIAM Journal on
+Scientific Computing 44, 2022.
 """
 from cython cimport final
 from libc.math cimport INFINITY, NAN, cbrt, fabs, isfinite, isnan
@@ -37,8 +37,8 @@ cdef double MARGIN = 4.0
 # A curvature is seen if the values show it so many times beyond rounding, and seen well:
 cdef double SEEN = 16.0
 cdef double WELL_SEEN = 1024.0
-# Relative errors of slopes: one that needs no repair; one up to which truncation behaves as it does for small steps; one
-# beyond which longer steps are tried if rounding is the cause.
+# Relative errors of slopes: one that needs no repair; one up to which truncation behaves as it does for small steps;
+# one beyond which longer steps are tried if rounding is the cause.
 cdef double SMALL_ERROR = 2.0 ** -20
 cdef double LARGE_ERROR = 2.0 ** -7
 cdef double ROUNDING_ERROR = 2.0 ** -16
@@ -287,6 +287,8 @@ cdef class Calibration:
                   and max(fabs(a - f), fabs(b - f)) > LARGE_CHANGE * largest):
                 self.needs[at] = SHORTER
             elif eps > ROUNDING_ERROR * fabs(self.others[at] * p) and fabs(bend) <= WELL_SEEN * eps:
+                self.needs[at] = LONGER
+            elif at_start and eps == lanes.trust.noise[lane] and rounding > truncation:  # the noise is known
                 self.needs[at] = LONGER
             n_needs += self.needs[at] != NO_REPAIR
         return n_needs

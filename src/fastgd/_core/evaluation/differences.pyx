@@ -48,7 +48,8 @@ cdef inline double *moved_row(Stencil stencil, Py_ssize_t point) noexcept nogil:
     return plane(stencil, point % stencil.n_moves) + point // stencil.n_moves * stencil.lanes.capacity
 
 
-cdef inline void move_columns(Block *block, const double *x, Py_ssize_t i, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+cdef inline void move_columns(Block *block, const double *x, Py_ssize_t i, Py_ssize_t column,
+                              Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block, in coordinate i, to x."""
     copy_few(block.x + i * block.stride + column, x, n)
 
