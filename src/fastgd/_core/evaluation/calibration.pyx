@@ -172,6 +172,7 @@ cdef class Calibration:
                 at = i * lanes.capacity + lane_of[j]
                 self.slopes[at] = lanes.trial.g[at]
                 self.others[at] = self.first_values[at] = self.second_values[at] = NAN
+        self.differences.gradients_alone = True
         self.differences.first_values = self.first_values
         self.differences.second_values = self.second_values
         self.differences.stencil.stretch = STRETCH
@@ -184,6 +185,7 @@ cdef class Calibration:
         else:
             late = self.differences.take(lane_of, n)
         self.keep_others(lane_of, n)
+        self.differences.gradients_alone = False
         self.differences.first_values = self.differences.second_values = NULL
         self.differences.stencil.stretch = 1.0
         return late

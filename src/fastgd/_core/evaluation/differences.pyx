@@ -87,7 +87,7 @@ cdef class Differences:
             self.stencil.fill_rows(x, lane_of, n)
         if self.stencil.is_forward:
             self.stencil.ask_for_middle(lane_of, n)
-        if self.first_values == NULL and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
+        if not self.gradients_alone and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
             for j in range(n):
                 self.some_lanes[n_values] = lane_of[j]
                 n_values += lanes.want[lane_of[j]] & VALUE
