@@ -52,7 +52,7 @@ STARTS = np.random.default_rng(0).uniform(-1.5, 1.5, (203, 3))
 
 
 @pytest.mark.parametrize("bounds", [None, (-1.6, [0.5, 1.6, 3.0]), ([-1.5, -2.0, -9.0], None)])
-@pytest.mark.parametrize("jac", [None, Difference(1e-5)], ids=str)
+@pytest.mark.parametrize("jac", [None, Difference(step=1e-5)], ids=str)
 @pytest.mark.parametrize("options", [{}, {"method": "adam", "learning_rate": 0.03, "ftol": 1e-9, "keep_best": True},
                                      {"method": "momentum", "maxfev": 200, "xtol": 1e-6}], ids=str)
 def test_paths_are_those_of_values(options, jac, bounds):
