@@ -654,6 +654,7 @@ CONVERSIONS = {
 
 @every_kind
 @pytest.mark.parametrize("way", CONVERSIONS)
+@pytest.mark.filterwarnings("ignore:jac contradicts the values:RuntimeWarning")  # which are rounded, or of one of both
 def test_result_that_is_converted(kind, way):
     """Whatever holds real numbers of the right shape is taken as float64."""
     convert = CONVERSIONS[way]
@@ -816,7 +817,33 @@ def test_padding_never_raises(kind, n_problems):
         return (x[0] == 1.0) & (x[1] == -1.0) | (x[0] == 11.0) & (x[1] == 9.0)  # x0 is no point of the stencil
 
     spoil = raising(LookupError, faulty, [])
-    assert bits(kind.solve(starts(n_problems), spoil=spoil)) == bits(kind.solve(starts(n_problems)))
+    jac = Difference(step=2.0**-17)  # with which the value at x0 is not asked for
+    assert bits(kind.solve(starts(n_problems), spoil=spoil, jac=jac)) == bits(kind.solve(starts(n_problems), jac=jac))
+
+
+@over([kind for kind in KINDS if kind.vectorized and kind.jac == "differences"])
+@pytest.mark.parametrize("method", ["gd", "adam", "bfgs", "newton"])
+@pytest.mark.parametrize("n_problems", [1, 2, 3, 5, 8, 9])
+def test_padding_is_at_points_of_the_problems(kind, method, n_problems):
+    """Where steps are calibrated and answers looked at again, too: what raises at any point that is not asked for when
+    the problems run one by one is never asked there."""
+    def value(x):  # of which rounding hides the second coordinate, so that steps are looked for
+        u, v = x[0] - 10 * np.round(x[0] / 10), x[1] - 10 * np.round(x[1] / 10)
+        return u * u + 1e-9 * (v * v) + u * u * v * v + 1e3
+
+    asked = set()
+
+    def note(x, y):
+        asked.add((float(x[0]), float(x[1])))
+        return y
+
+    def faulty(x):
+        return any((float(a), float(b)) not in asked for a, b in zip(*x, strict=True))
+
+    options = {"method": method, "learning_rate": 0.1 if method == "adam" else None, "maxiter": 8}
+    x0 = starts(n_problems) + 0.123
+    pointwise = FORMS[0].solve(x0, value, spoil=note, **options)
+    assert bits(kind.solve(x0, value, spoil=raising(LookupError, faulty, []), **options)) == bits(pointwise)
 
 
 @every_kind
@@ -947,6 +974,7 @@ def test_step_that_vanishes(kind):
 
 
 @every_kind
+@pytest.mark.filterwarnings("ignore:jac contradicts the values:RuntimeWarning")
 def test_objective_that_is_not_deterministic(kind):
     """Noise, and exceptions that do not come again, end within the limits."""
     rng = np.random.default_rng(5)

@@ -414,7 +414,8 @@ def test_values_of_a_block_live_until_the_next_call_is_over(solve):
         solve(fun, np.ones((2001, 3)), vectorized=True, learning_rate=1e-3, maxiter=20)
     finally:
         tracemalloc.stop()
-    assert are_alive == [0] + [1] * 20 + [0]  # the last block, of values alone, is narrower
+    # the second block and the last one, of values alone, are narrower
+    assert are_alive == [0] + [0] + [0] + [1] * 20 + [0]
 
 
 def test_values_in_an_array_that_the_function_finds_again():
