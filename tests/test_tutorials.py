@@ -37,7 +37,7 @@ def central_difference(fun, h=1e-5):
     return slope
 
 
-def run(slope, x0, rate, n_steps, fun=lambda x: 0.0, **options):
+def run(slope, x0, rate, n_steps, fun, **options):
     """The same by fastgd, without any other end than the number of steps, with its whole path."""
     return minimize(fun, x0, jac=slope, learning_rate=rate, maxiter=n_steps, gtol=0.0, trace=1, **options)
 
@@ -112,12 +112,16 @@ def test_paraboloid_with_lists():
         point = [point[0] - 0.001 * slope[0], point[1] - 0.001 * slope[1]]
         if epoch % 500 == 0:
             printed[epoch] = point
-    result = run(gradient, [6, -3], 0.001, 5000)
+    result = run(gradient, [6, -3], 0.001, 5000, lambda x: x[0]**2 + x[1]**2)
     assert {epoch: result.trace.x[epoch + 1].tolist() for epoch in printed} == printed
     assert result.x.tolist() == point == [0.00026968555624761565, -0.00013484277812380783]
     assert printed[0] == [5.988, -2.994]
     assert printed[500] == [2.2006573940846716, -1.1003286970423358]
     assert printed[4500] == [0.0007323481432962652, -0.0003661740716481326]
+
+
+def parabola(x):
+    return x**2 - 4 * x + 5
 
 
 def slope_at_rates(x):
@@ -137,7 +141,7 @@ RATES = {
 @pytest.mark.parametrize("rate", RATES)
 def test_behaviour_at_a_learning_rate(rate):
     """x^2 - 4x + 5 from -1 in 10 steps: each rate behaves as described, and takes the loop's path."""
-    result = run(slope_at_rates, -1.0, rate, 10)
+    result = run(slope_at_rates, -1.0, rate, 10, parabola)
     path = result.trace.x
     assert path.tolist() == descend(slope_at_rates, -1.0, rate, len(path) - 1).tolist()
     assert (result.nit, result.status) == ((1, Status.GTOL) if rate == 0.5 else (10, Status.MAXITER))
@@ -146,10 +150,10 @@ def test_behaviour_at_a_learning_rate(rate):
 
 def test_learning_rates_side_by_side():
     """One batch with a rate for each problem takes the paths of single runs."""
-    batch = minimize(lambda x: 0.0, np.full((len(RATES), 1), -1.0), jac=slope_at_rates, learning_rate=list(RATES),
-                     maxiter=10, gtol=0.0, trace=1)
+    batch = minimize(lambda x: parabola(x[0]), np.full((len(RATES), 1), -1.0), jac=slope_at_rates,
+                     learning_rate=list(RATES), maxiter=10, gtol=0.0, trace=1)
     for problem, rate in enumerate(RATES):
-        assert np.array_equal(batch.trace[problem].x[:, 0], run(slope_at_rates, -1.0, rate, 10).trace.x)
+        assert np.array_equal(batch.trace[problem].x[:, 0], run(slope_at_rates, -1.0, rate, 10, parabola).trace.x)
 
 
 @pytest.mark.parametrize(("rate", "status", "oscillates"), [
@@ -286,11 +290,11 @@ def test_rates_that_start_large_and_decrease(schedule):
     for k in range(100):
         x = x - schedule(k) * slope(x)
         path.append(x)
-    result = run(slope, 4.0, schedule, 100)
+    result = run(slope, 4.0, schedule, 100, lambda x: x**2)
     assert result.trace.x.tolist() == path[:result.nit + 1]  # at 0 there is nothing more to do
     assert result.trace.x[1] == -4.0
     assert abs(result.x) < 1e-6
-    assert run(slope, 4.0, 1.0, 100).x == 4.0
+    assert run(slope, 4.0, 1.0, 100, lambda x: x**2).x == 4.0
 
 
 @pytest.mark.parametrize("schedule", [
