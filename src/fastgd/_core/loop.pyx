@@ -103,7 +103,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
         if lane >= 0:
             problem = source.first + lanes.problem[lane]
             annotate(error, f"fastgd: raised for problem {index_of(problem, source.batch_shape)} at iteration "
-                            f"{nit_of(&lanes, lane) + 1}")
+                            f"{nit_of(&lanes, lane) + (not trust.looks_again())}")
         raise
 
 

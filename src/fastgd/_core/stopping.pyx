@@ -57,7 +57,9 @@ class Status(IntEnum):
 Status.__module__ = "fastgd"
 
 
+# In units of x / scale; and the part of x that this is at least.
 cdef double NEAR = 1e-8
+cdef double LAST_DIGITS = 2.0 ** -14
 
 
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
@@ -85,7 +87,8 @@ cdef bint fell_at_most_ftol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
 
 
 cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """Whether the gradient would be zero not farther away than NEAR max(1, |x|), by the secant of the last step.
+    """Whether the gradient would be zero not farther away than NEAR, or some last digits of x, by the secant of the last
+    step.
 
     A gradient that is small beside the first one may still be large where that was at the top of a wall.
     """
@@ -97,7 +100,7 @@ cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         at = i * lanes.capacity + lane
         step = max(step, fabs(lanes.here.x[at] - lanes.trial.x[at]))
         change = max(change, fabs(lanes.here.g[at] - lanes.trial.g[at]))
-        size = max(size, fabs(lanes.here.x[at]))
+        size = max(size, fabs(lanes.here.x[at]) * LAST_DIGITS)
     return lanes.norm[lane] * step <= NEAR * size * change
 
 

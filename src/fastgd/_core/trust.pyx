@@ -88,6 +88,10 @@ cdef class Trust:
         lanes.doubts_all = self.calibration is not None and isinstance(self.rule, FixedRate)
         return 0
 
+    cdef bint looks_again(self) noexcept:
+        """Whether iterates are being looked at, and no trial points."""
+        return self.calibration is not None and self.calibration.is_inside
+
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil:
         """Whether maxfev allows so many more."""
         return nfev_of(self.lanes, lane) + n_evaluations <= count_limit(self.lanes, MAXFEV_LIMIT)[lane]
@@ -111,9 +115,13 @@ cdef class Trust:
         if n:
             self.calibration.enter()
             late = self.calibration.look(self.listed, n, True)
+            if lanes.trial.H != NULL and not late:
+                late = self.take_hessians_again(n)
             if lanes.finds_scale and not late:
                 for j in range(n):
                     self.find_scale(self.listed[j])
+                if lanes.trial.H != NULL:
+                    self.evaluator.scale_hessians(self.listed, n)
             self.calibration.leave()
             if late:
                 return 1
@@ -128,6 +136,30 @@ cdef class Trust:
                     self.check_jac(lane)
         return 0
 
+    cdef int take_hessians_again(self, Py_ssize_t n) except -1 nogil:
+        """Of the listed lanes whose steps were mended; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, j, lane, m = 0
+        cdef bint is_mended
+        for j in range(n):
+            lane = self.listed[j]
+            is_mended = False
+            for i in range(lanes.n_dim):
+                is_mended |= self.calibration.needs[i * lanes.capacity + lane] != 0
+            self.others[m] = lane
+            m += (is_mended and lanes.status[lane] == RUNNING
+                  and self.has_room(lane, self.evaluator.hessians.n_evaluations))
+        if not m:
+            return 0
+        if self.evaluator.hessians.take(self.others, m):
+            return 1
+        if lanes.trust.scale != NULL and not lanes.finds_scale:
+            self.evaluator.scale_hessians(self.others, m)
+        for j in range(m):
+            if lanes.fault[self.others[j]] != RUNNING:
+                finish(lanes, self.others[j], lanes.fault[self.others[j]])
+        return 0
+
     cdef void measure(self, Py_ssize_t lane) noexcept nogil:
         """By the first gradient: a tolerance where none is given, and the level of gradients."""
         cdef double size = size_at(self.lanes, lane)
@@ -135,7 +167,7 @@ cdef class Trust:
             limit(self.lanes, GTOL_LIMIT)[lane] = self.rule.usual_gtol(size)
         size = self.lanes.norm[lane]
         if 0.0 < size < 1.0 / LARGEST_LEVEL or LARGEST_LEVEL < size < INFINITY:
-            self.lanes.trust.level[lane] = 1.0 / rounded_power(size)
+            self.lanes.trust.level[lane] = 1.0 / min(rounded_power(size), 2.0 ** 1023)
 
     cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
         """The scales in which f would have equal curvatures c along all coordinates, and in which the step that these
@@ -246,7 +278,7 @@ cdef class Trust:
             tolerance = self.tolerance_at(lane, at)
             if fabs(slope) > tolerance and not fabs(slope) <= 2.0 * error:
                 is_small = False
-            if slope != 0.0 and error > 4.0 * tolerance or self.calibration.needs[at] and error == INFINITY:
+            if error > 4.0 * tolerance and (slope != 0.0 or self.calibration.others[at] != 0.0):
                 is_seen = False
         if is_small and (is_seen or not self.contradicts(lane)):
             finish(lanes, lane, GTOL if is_seen else PRECISION)
@@ -364,11 +396,14 @@ cdef class Trust:
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
         cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), slope, error, largest = 0.0, its_error = 0.0
+        cdef double fall = 0.0  # by which f could go down if the curvatures alone counted
         cdef bint is_small = True, is_unseen = True, is_repaired = False
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
             slope = fabs(free_slope(lanes, at))
             error = self.calibration.errors[at]
+            if slope > 2.0 * error:
+                fall += 0.5 * slope * (slope / fabs(self.calibration.curvatures[at]))
             is_repaired |= self.calibration.needs[at] != 0
             is_unseen &= slope <= 2.0 * error
             is_small &= slope <= self.tolerance_at(lane, at) and error <= 4.0 * self.tolerance_at(lane, at)
@@ -377,7 +412,7 @@ cdef class Trust:
                 its_error = error
         if is_small:
             lanes.status[lane] = GTOL
-        elif is_unseen or not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
+        elif is_unseen or not is_repaired and max(-lanes.trust.promised[lane], fall) <= UNSEEN_FALL * eps:
             lanes.status[lane] = STALLED if self.contradicts(lane) else PRECISION
         elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS:
             lanes.trust.repairs[lane] += 1

@@ -311,7 +311,7 @@ cdef class Differences:
         cdef double *out = g if are_first_lanes(lane_of, n) else self.stencil.row
         if self.stencil.by_rows:
             finite = fastgd_row_of_quotients(out, first, second, self.stencil.h + at,
-                                             lanes.steps == NULL, length)
+                                             lanes.steps == NULL and self.first_values == NULL, length)
         else:
             finite = fastgd_quotients(&self.stencil.steps, out, first, second, x, length)
         if out != g:
