@@ -116,7 +116,7 @@ def test_plateau_of_a_penalty(form, method, rate):
     result = solve(form, lambda x: np.where(x[0] < 2.0, -x[0], 100.0) + 0.0 * x[0], [1.5], method=method,
                    learning_rate=rate)
     assert result.status == Status.STALLED
-    assert "higher than at the start: 100, there -1.5" in result.message
+    assert "the function is 100, higher than -1.5 at the start" in result.message
 
 
 @over_forms

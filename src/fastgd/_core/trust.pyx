@@ -42,6 +42,8 @@ from .stopping cimport (
 
 # A fall of f by so many times its rounding is no fall that values could show.
 cdef double UNSEEN_FALL = 64.0
+# The same for what curvatures along the coordinates promise, which may be far more than those along the direction do.
+cdef double LARGEST_UNSEEN_FALL = 2.0 ** 20
 # How often steps are mended in a run: then differences contradict each other.
 cdef Py_ssize_t MOST_REPAIRS = 5
 # Slopes that differ by more than this part of them contradict each other.
@@ -412,7 +414,8 @@ cdef class Trust:
                 its_error = error
         if is_small:
             lanes.status[lane] = GTOL
-        elif is_unseen or not is_repaired and max(-lanes.trust.promised[lane], fall) <= UNSEEN_FALL * eps:
+        elif is_unseen or (not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps
+                           and fall <= LARGEST_UNSEEN_FALL * eps):
             lanes.status[lane] = STALLED if self.contradicts(lane) else PRECISION
         elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS:
             lanes.trust.repairs[lane] += 1

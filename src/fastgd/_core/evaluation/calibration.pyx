@@ -287,7 +287,8 @@ cdef class Calibration:
             self.errors[at] = rounding + truncation
             if fabs(bend) > SEEN * eps:
                 self.curvatures[at] = bend / (p * p)
-            if truncation > MARGIN * rounding + max(SMALL_ERROR * fabs(slope), tolerance):
+            # nor is an error of interest by which the root of the slope moves by a small part of the step
+            if truncation > MARGIN * rounding + max(SMALL_ERROR * max(fabs(slope), fabs(bend / p)), tolerance):
                 if slope == 0.0:  # no difference is seen by the usual step
                     self.needs[at] = LONGER
                 elif at_start and truncation <= LARGE_ERROR * fabs(slope):

@@ -15,6 +15,7 @@ cdef class Evaluator:
     cdef Py_ssize_t *value_lanes  # (capacity,) lists of lanes
     cdef Py_ssize_t *gradient_lanes
     cdef Py_ssize_t *failed_lanes
+    cdef Py_ssize_t *unknown_lanes
     cdef int prepare(self, Lanes *lanes, bint hessians) except -1
     cdef Py_ssize_t most_evaluations(self) noexcept nogil
     cdef int evaluate(self) except -1 nogil

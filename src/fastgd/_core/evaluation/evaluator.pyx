@@ -49,6 +49,7 @@ cdef class Evaluator:
             self.value_lanes = take_integers(self.slab, lanes.capacity)
             self.gradient_lanes = take_integers(self.slab, lanes.capacity)
             self.failed_lanes = take_integers(self.slab, lanes.capacity)
+            self.unknown_lanes = take_integers(self.slab, lanes.capacity)
             if time == 0:
                 self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         lanes.cost = self.most_evaluations()
@@ -141,22 +142,31 @@ cdef class Evaluator:
         """Differences by shorter steps, once, in lanes where the function has failed at the usual ones, but not at the
         trial point itself; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, j, lane, n_failed = 0
+        cdef Py_ssize_t i, j, lane, n_failed = 0, n_unknown = 0, n_left = 0
         cdef bint may_be_asked
         cdef int late
         for j in range(n):
             lane = lane_of[j]
             may_be_asked = (lanes.fault[lane] == NONFINITE or lanes.fault[lane] == EXCEPTION) and (
                 not lanes.trial.knows_f[lane] or isfinite(lanes.trial.f[lane])) and (
-                nfev_of(lanes, lane) + 2 * lanes.n_dim <= count_limit(lanes, MAXFEV_LIMIT)[lane])
+                nfev_of(lanes, lane) + 2 * lanes.n_dim + 1 <= count_limit(lanes, MAXFEV_LIMIT)[lane])
             for i in range(lanes.n_dim):
                 may_be_asked &= isfinite(lanes.trial.x[i * lanes.capacity + lane])
             self.failed_lanes[n_failed] = lane
             n_failed += may_be_asked
+        for j in range(n_failed):
+            lane = self.failed_lanes[j]
+            lanes.fault[lane] = RUNNING
+            self.unknown_lanes[n_unknown] = lane
+            n_unknown += not lanes.trial.knows_f[lane]
+        if n_unknown and self.blocks.evaluate_points(self.unknown_lanes, n_unknown, VALUE):
+            return 1
+        for j in range(n_failed):
+            self.failed_lanes[n_left] = self.failed_lanes[j]
+            n_left += lanes.fault[self.failed_lanes[j]] == RUNNING
+        n_failed = n_left
         if not n_failed:
             return 0
-        for j in range(n_failed):
-            lanes.fault[self.failed_lanes[j]] = RUNNING
         self.differences.gradients_alone = True
         self.differences.stencil.stretch = SHORTER
         late = self.differences.take(self.failed_lanes, n_failed)
