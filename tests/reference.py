@@ -67,7 +67,7 @@ def minimize(fun, x0, *, learning_rate=0.01, step=None, maxiter=1000, gtol=1e-6,
     nit = np.zeros(n_problems, dtype=int)
     jac = np.full_like(x, np.nan)
     x_before = f_before = None
-    f = None
+    f = floor = None
     for k in range(maxiter + 1):
         g = central_difference(fun, x, step)
         running = status == RUNNING
@@ -75,13 +75,14 @@ def minimize(fun, x0, *, learning_rate=0.01, step=None, maxiter=1000, gtol=1e-6,
         nit[running] = k
         if ftol:
             f = fun(x)
+            floor = np.minimum(1.0, np.abs(f)) if k == 0 else floor
         ended = np.where(np.abs(g).max(axis=0) <= gtol, GTOL, RUNNING)
         if xtol and k:
             small = (np.abs(x - x_before) <= xtol * np.maximum(1.0, np.abs(x))).all(axis=0)
             ended = np.where((ended == RUNNING) & small, XTOL, ended)
         if ftol and k:
             fall = f_before - f
-            small = (fall > 0.0) & (fall <= ftol * np.maximum(1.0, np.abs(f)))
+            small = (fall > 0.0) & (fall <= ftol * np.maximum(floor, np.abs(f)))
             ended = np.where((ended == RUNNING) & small, FTOL, ended)
         if k == maxiter:
             ended = np.where(ended == RUNNING, MAXITER, ended)

@@ -327,7 +327,7 @@ CHANGES = [
     {"batch_args": ()}, {"method": "adam"}, {"method": methods.Adam(0.1, eps=1e-7)},
     {"learning_rate": 0.1}, {"learning_rate": schedules.Constant(0.1)}, {"learning_rate": schedules.Constant(0.2)},
     {"learning_rate": schedules.Table(np.linspace(0.1, 0.2, 2000))}, {"jac": lambda x, *data: 2 * x},
-    {"jac": Difference(1e-4)}, {"bounds": (-9, 9)}, {"bounds": (None, 9)}, {"vectorized": True}, {"unpack": True},
+    {"jac": Difference(step=1e-4)}, {"bounds": (-9, 9)}, {"bounds": (None, 9)}, {"vectorized": True}, {"unpack": True},
     {"maxiter": 8}, {"maxiter": np.arange(40)}, {"gtol": 1e-5}, {"xtol": 1e-5}, {"ftol": 1e-5}, {"ftarget": 1.0},
     {"maxfev": 99}, {"keep_best": True}, {"noise": GaussianNoise(), "rng": 1}, {"on_error": "record"},
     {"chunk_size": 6}, {"fun": another}, {"trace": 1}]

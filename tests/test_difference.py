@@ -54,7 +54,7 @@ def test_error_is_within_the_bound(name, scale):
         h = float(reference.rounded_step(scale * u, scale)) / scale
         bound = 1.01 * h**2 * abs(third) / 6 + 2 * EPS * (abs(fun(u)) / h + abs(slope))
         assert bound < 1e-8 * (abs(slope) + abs(third) + abs(fun(u)))
-        result = minimize(lambda x: fun(x / scale), scale * u, jac=Difference(x_scale=scale), maxiter=0)
+        result = minimize(lambda x: fun(x / scale), scale * u, x_scale=scale, maxiter=0)
         assert abs(result.jac * scale - slope) <= bound
         if scale <= u * scale and scale >= 1:
             assert result.jac == gradient(lambda x: fun(x / scale), scale * u)
@@ -82,33 +82,43 @@ sizes = st.builds(lambda sign, exponent, m: sign * m * 10.0**exponent, st.sample
 
 
 def check_steps(points, x, x_scale=1.0):
-    """x + h and x - h for every coordinate, with h the nearest power of two; rounded only where numbers lie further
+    """x + h and x - h for every coordinate, with h the nearest power of two, then x, then the same with 8 h; where that
+    shows no difference longer ones by turns, up to half of the size of x. They are rounded only where numbers lie further
     apart than at x."""
-    assert len(points) == 2 * len(x)
-    for i, value in enumerate(x):
-        ideal = CBRT_EPS * max(x_scale, abs(value))
+    def check_pair(pair, i, stretch):
+        ideal = CBRT_EPS * max(x_scale, abs(x[i]))
         h = 2.0 ** math.floor(math.log2(ideal))
-        h *= 1 + (ideal >= 1.5 * h)
-        for point, offset in zip(points[2 * i:2 * i + 2], (h, -h), strict=True):
+        h *= stretch * (1 + (ideal >= 1.5 * h))
+        for point, offset in zip(pair, (h, -h), strict=True):
             assert point[:i] + point[i + 1:] == x[:i] + x[i + 1:]
-            error = abs(Fraction(point[i]) - Fraction(value) - Fraction(offset))
-            assert error <= (math.ulp(point[i]) / 2 if math.ulp(point[i]) > math.ulp(value) else 0)
+            error = abs(Fraction(point[i]) - Fraction(x[i]) - Fraction(offset))
+            assert error <= (math.ulp(point[i]) / 2 if math.ulp(point[i]) > math.ulp(x[i]) else 0)
+
+    n = len(x)
+    assert len(points) == 2 * n + 1 + 2 * n + 8 * n
+    assert points[2 * n] == x
+    for i in range(n):
+        check_pair(points[2 * i:2 * i + 2], i, 1)
+        check_pair(points[2 * n + 1 + 2 * i:2 * n + 3 + 2 * i], i, 8)
+        for j, stretch in enumerate((64, 512, 4096, 32768)):
+            at = 4 * n + 1 + 8 * i + 2 * j
+            check_pair(points[at:at + 2], i, stretch)
 
 
 @given(x=st.lists(sizes, min_size=1, max_size=4))
 def test_steps_are_exact(x):
     """x + h and x - h carry no rounding error but in a binade above that of x, for x from 1e-8 to 1e8."""
-    fun, points = spied(lambda x: 0.0)
+    fun, points = spied(lambda x: 3.0)
     gradient(fun, x)
     check_steps(points, x)
 
 
-@given(x=st.lists(sizes, min_size=1, max_size=4), exponent=st.integers(-10, 10))
+@given(x=st.lists(sizes, min_size=1, max_size=4), exponent=st.integers(-33, 33))
 def test_scale_of_x_sets_the_step(x, exponent):
     """Where |x| is smaller than x_scale the step follows x_scale."""
-    fun, points = spied(lambda x: 0.0)
-    minimize(fun, x, jac=Difference(x_scale=10.0**exponent), learning_rate=1.0, maxiter=0)
-    check_steps(points[:-1], x, 10.0**exponent)
+    fun, points = spied(lambda x: 3.0)
+    minimize(fun, x, x_scale=2.0**exponent, learning_rate=1.0, maxiter=0)
+    check_steps(points, x, 2.0**exponent)
 
 
 @pytest.mark.parametrize("step", [1e-5, 1e-3, 0.1, 2.0**-20])
@@ -258,13 +268,22 @@ def test_one_sided_formula_is_exact_on_quadratics(coefficients, place, side, roo
 
 
 def test_difference_is_central_where_it_fits():
-    """Only coordinates at a bound are one-sided, and only they need the value at x."""
+    """Only coordinates at a bound are one-sided; the value at x is taken once."""
     fun, points = spied(rosenbrock)
     gradient(fun, [0.5, 0.0], bounds=([0.0, 0.0], [1.0, 1.0]))
-    offsets = {(x - 0.5, y) for x, y in points}
     h, k = reference.rounded_step(np.array([0.5, 0.0]))
-    assert offsets == {(0, 0), (h, 0), (-h, 0), (0, k), (0, 2 * k)}
-    assert len(points) == 5
+    offsets = [(x - 0.5, y) for x, y in points]
+    assert set(offsets[:5]) == {(0, 0), (h, 0), (-h, 0), (0, k), (0, 2 * k)}
+    assert set(offsets[5:]) == {(8 * h, 0), (-8 * h, 0), (0, 8 * k), (0, 16 * k)}
+    assert len(points) == 9
+
+
+def test_value_at_x_is_needed_by_one_sided_formulas_alone():
+    """Where a step is given, nothing is compared."""
+    for lower, n_points in ((-1.0, 4), (0.0, 5)):
+        fun, points = spied(rosenbrock)
+        gradient(fun, [0.5, 0.0], bounds=([0.0, lower], [1.0, 1.0]), step=2.0**-17)
+        assert len(points) == n_points
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
@@ -284,9 +303,17 @@ def test_frozen_coordinates():
     assert (result.x[1], result.jac[1]) == (1.0, 0.0)
 
 
-def test_scale_whose_step_would_underflow_is_refused():
-    with pytest.raises(ValueError, match="x_scale"):
-        Difference(x_scale=1e-305)
+@pytest.mark.parametrize(("x_scale", "nearest"), [(1e-305, 2.0**-500), (5e-324, 2.0**-500), (1e305, 2.0**500)])
+def test_scale_beyond_all_sizes(x_scale, nearest):
+    """Steps neither underflow nor overflow."""
+    def fun(x):
+        return rosenbrock((x[0] / nearest, x[1] / nearest))
+
+    x0 = np.array([-1.5, 0.5]) * nearest
+    expected = minimize(fun, x0, x_scale=nearest, gtol=1e-6)
+    assert bits(minimize(fun, x0, x_scale=x_scale, gtol=1e-6)) == bits(expected)
+    assert expected.success
+    np.testing.assert_allclose(expected.x / nearest, [1.0, 1.0], rtol=1e-6)
 
 
 def test_step_whose_double_overflows():

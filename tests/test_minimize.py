@@ -128,11 +128,13 @@ def test_evaluations_are_counted(options):
     for start in x0:
         fun, calls = counted(rosenbrock)
         result = solve(fun, start, learning_rate=RATE, **options)
-        assert result.nfev == len(calls)
+        n_checks = 2 if "jac" in options else 0  # of jac, at the start
+        assert result.nfev == len(calls) - n_checks
         assert result.njev == result.nit + 1
         if options in ({}, {"maxfev": 50}):
-            assert result.nfev == 4 * result.njev + 1
-        total += len(calls)
+            looks_again = result.status == Status.GTOL and result.nit > 0
+            assert result.nfev == 4 * result.njev + (1 + 4) + (result.nit > 0) + 4 * looks_again
+        total += result.nfev
     fun, calls = counted(rosenbrock)
     batch = solve(fun, x0, learning_rate=RATE, vectorized=True, **options)
     assert batch.nfev.sum() == total <= sum(calls)
@@ -140,14 +142,15 @@ def test_evaluations_are_counted(options):
 
 
 def test_gradients_are_counted():
-    """A callable gradient is called njev times, and fun once, at the end; with jac=True fun is called nfev times."""
+    """A callable gradient is called njev times, and fun once, at the end, but for the two values with which the first
+    gradient is compared; with jac=True fun is called nfev times, but for these."""
     slopes, gradient_calls = counted(slopes_of_rosenbrock)
     fun, calls = counted(rosenbrock)
     result = solve(fun, [0.5, 0.5], jac=slopes, learning_rate=RATE)
-    assert (result.njev, result.nfev) == (len(gradient_calls), len(calls)) == (result.nit + 1, 1)
+    assert (result.njev, result.nfev) == (len(gradient_calls), len(calls) - 2) == (result.nit + 1, 1)
     both, pairs = counted(lambda x: (rosenbrock(x), slopes_of_rosenbrock(x)))
     result = solve(both, [0.5, 0.5], jac=True, learning_rate=RATE)
-    assert result.nfev == result.njev == len(pairs) == result.nit + 1
+    assert result.nfev == result.njev == len(pairs) - 2 == result.nit + 1
 
 
 @pytest.mark.parametrize("vectorized", [False, True])
@@ -411,7 +414,8 @@ def test_values_of_a_block_live_until_the_next_call_is_over(solve):
         solve(fun, np.ones((2001, 3)), vectorized=True, learning_rate=1e-3, maxiter=20)
     finally:
         tracemalloc.stop()
-    assert are_alive == [0] + [1] * 20 + [0]  # the last block, of values alone, is narrower
+    # the second block and the last one, of values alone, are narrower
+    assert are_alive == [0] + [0] + [0] + [1] * 20 + [0]
 
 
 def test_values_in_an_array_that_the_function_finds_again():

@@ -142,7 +142,7 @@ def many_statuses():
     codes = np.array(Status, dtype=int)[:10]
     numbers = np.arange(10) - 10**15
     return Result(RNG.normal(size=(10, 12)) * 1e-200, RNG.normal(size=10) * 1e-200, np.ones((10, 12)), *3 * [numbers],
-                  codes)
+                  codes, np.zeros(10, dtype=int), *2 * [np.full(10, np.nan)])
 
 
 REPRESENTED = {
@@ -175,9 +175,13 @@ def test_repr_fits_on_a_screen(case):
 def test_repr_of_values_without_a_middle():
     """Infinities of both signs, and values whose sum overflows, are shown without a warning."""
     values = {-1.0: -np.inf, 1.0: np.inf, 2.0: 1.7e308, 3.0: 1.7e308}
-    both = minimize(lambda x: values[x[0]], [[-1.0], [1.0]], jac=np.zeros_like)
+
+    def fun(x):
+        return values[round(x[0])]
+
+    both = minimize(fun, [[-1.0], [1.0]], jac=np.zeros_like)
     assert "-inf to inf" in repr(both)
-    assert "1.7e+308 to 1.7e+308" in repr(minimize(lambda x: values[x[0]], [[2.0], [3.0]], jac=np.zeros_like))
+    assert "1.7e+308 to 1.7e+308" in repr(minimize(fun, [[2.0], [3.0]], jac=np.zeros_like))
 
 
 def test_repr_leaves_the_print_options_alone():

@@ -181,9 +181,10 @@ def fingerprint(plan, size, observer):
     starts = hashlib.sha256()
     for rows in pieces(plan.points.rows):
         starts.update(plan.points.rows[rows].astype(np.float64).tobytes())
-    return digest_of(("fastgd 7", size, plan.points.shape, starts.digest(), plan.bounds, plan.x_scale, plan.finds_scale, plan.limits, plan.batch_args,
-                      plan.noise, plan.fun, plan.args, plan.method, plan.jac, plan.vectorized, plan.unpack, watched,
-                      plan.keep_best, plan.maximize, plan.record_errors), {})
+    return digest_of(("fastgd 7", size, plan.points.shape, starts.digest(), plan.bounds, plan.x_scale,
+                      plan.finds_scale, plan.limits, plan.batch_args, plan.noise, plan.fun, plan.args, plan.method,
+                      plan.jac, plan.vectorized, plan.unpack, watched, plan.keep_best, plan.maximize,
+                      plan.record_errors), {})
 
 
 def digest_of(thing, known):

@@ -1,31 +1,29 @@
 """Derivatives by themselves: gradients, Hessians, Jacobians, and the check of a gradient."""
 
-from contextlib import suppress
-
 import numpy as np
 
 from ._core import derivatives
 from ._core.evaluation.clock import Clock
 from ._core.evaluation.evaluator import Evaluator
-from ._core.loop import index_of
+from ._differences import VectorFunction, noise_level, quotients, ridders, slopes_of
 from ._inputs import (
     FLOAT64,
     LARGE,
     Points,
     as_args,
-    as_batch_args,
     as_bounds,
-    as_calling_form,
     as_choice,
+    as_flag,
     as_points,
-    as_real_array,
+    as_x_scale,
+    per_problem,
     refuse_unknown,
     require_finite,
     without_rest,
 )
-from ._objective import DEFAULT_DIFFERENCE, GRADIENT, as_objective, recognize, resolved, split_jac
+from ._objective import DEFAULT_DIFFERENCE, GRADIENT, as_objective, resolved, split_jac
 from ._unraisable import unraisable_as_error
-from .difference import Difference
+from .difference import ORDERS, Difference
 from .result import GradientCheck
 
 EPS = 2.0**-52
@@ -38,9 +36,9 @@ MOST_NUMBERS = 1 << 16  # about half of those in the points that a function of s
 
 
 @without_rest
-def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vectorized=False, unpack=False,
-             batch_args=(), **unknown):
-    """Gradient of a function by central differences, at one point or at many.
+def gradient(fun, x, args=(), *, method="3-point", step=None, x_scale=None, bounds=None, vectorized=False, unpack=False,
+             batch_args=(), workers=1, full_output=False, **unknown):
+    """Gradient of a function by differences, at one point or at many.
 
     Parameters
     ----------
@@ -50,10 +48,12 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
         Where to take the gradient; rows are points.
     args : tuple, optional
         Further arguments of `fun`.
-    method : {"3-point"}
-        The formula, ``(f(x + h) - f(x - h)) / (2h)``.
-    step : float, optional
-        The absolute step h, in units of x. By default it is chosen from x, see `Difference`.
+    method : {"3-point", "2-point", "5-point", "cs", "exact"} or Difference, default "3-point"
+        The formula, see `Difference`; "exact" for the derivatives of a function made by `jit`.
+    step : float or array_like of shape (n_dim,), optional
+        The absolute step h, in units of x: the textbook formula. By default it is found, see `Difference`.
+    x_scale : float, array_like or "start", optional
+        The size of x, by which steps begin, as in `minimize`; 1 by default.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         `fun` is never called outside; near a bound the formula is one-sided. Between equal bounds the slope is 0.
     vectorized : bool or "rows", default False
@@ -62,12 +62,20 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
         Call ``fun(*x)``.
     batch_args : tuple of array_like, optional
         Arrays whose leading axes are those of `x` without the last.
+    workers : int, Executor or map-like callable, default 1
+        Who evaluates the points, as in `minimize`.
+    full_output : bool, default False
+        Whether to return errors and numbers of evaluations, too.
 
     Returns
     -------
-    float or ndarray
-        The gradient, of the shape of `x`. It is not finite where `fun` is not, and nan at rows of `x` that are not
-        finite.
+    gradient : float or ndarray
+        Of the shape of `x`. It is not finite where `fun` is not, and nan at rows of `x` that are not finite.
+    error : float or ndarray, of the shape of `x`
+        With `full_output`: an estimate of the error of each component, from a second step; nan for formulas that are
+        taken as they are, and with `workers`.
+    nfev : int or ndarray
+        With `full_output`: evaluations at each point.
 
     Raises
     ------
@@ -86,25 +94,122 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     >>> import fastgd
     >>> fastgd.gradient(lambda x: x[0]**2 + x[0] * x[1], [3.0, 4.0]).round(8)
     array([10.,  3.])
+
+    With what is known of its error:
+
+    >>> import numpy as np
+    >>> slope, error, nfev = fastgd.gradient(lambda x: np.exp(x[0]), [1.0], full_output=True)
+    >>> bool(abs(slope[0] - np.e) <= error[0] < 1e-9), nfev
+    (True, 5)
     """
     if unknown:
         refuse_unknown(unknown, "gradient", gradient)
-    if method != "3-point":
-        as_choice(method, "method", ("3-point",))
+    full_output = full_output is not False and as_flag(full_output, "full_output")
+    difference = as_difference(method, step)
+    if type(workers) is not int or workers != 1:
+        return by_workers(fun, x, args, difference, x_scale, bounds, vectorized, unpack, batch_args, workers,
+                          full_output)
     points = as_points(x, "x")
-    if len(points.shape) != 1 or points.rows.dtype is not FLOAT64 or points.n_dim > LARGE:
+    if len(points.shape) != 1 or points.rows.dtype is not FLOAT64 or points.n_dim > LARGE or full_output:
         points = points.copied("x")  # of a single point nothing is read once `fun` has been called
     lower, upper = as_bounds(bounds, points, "x")
-    difference = DEFAULT_DIFFERENCE if step is None else Difference(step)
-    made = as_objective(fun, points, as_args(args), difference, vectorized, unpack, batch_args, bounds=(lower, upper))
-    slopes, vanished = at_points(derivatives.gradient, points, made, lower, upper)
-    if vanished != -1:
-        refuse(points, vanished, step)
-    return slopes if points.shape else slopes.item()
+    is_adaptive = type(difference) is Difference and difference.adaptive
+    jac = DEFAULT_DIFFERENCE if is_adaptive else difference
+    made = as_objective(fun, points, as_args(args), jac, vectorized, unpack, batch_args, bounds=(lower, upper))
+    scales = None if x_scale is None else as_x_scale(x_scale, points)
+    if is_adaptive:
+        slopes, errors, nfev = extrapolated(made, points, lower, upper, scales)
+    else:
+        errors = np.empty(points.rows.shape) if full_output else None
+        nfev = np.empty(points.n_problems, np.intp) if full_output else None
+        noise, nfev_of_noise = None, 0
+        if type(difference) is Difference and difference.noise is not None:
+            noise, nfev_of_noise = noise_at(difference, made, points, scales)
+        slopes, vanished = at_points(derivatives.gradient, points, made, lower, upper, scales, errors, nfev, noise)
+        if vanished != -1:
+            refuse(points, vanished, step)
+        if full_output:
+            nfev += nfev_of_noise
+    if not full_output:
+        return slopes if points.shape else slopes.item()
+    errors, nfev = errors.reshape(points.shape), nfev.reshape(points.batch_shape)
+    if not points.shape:
+        slopes, errors = slopes.item(), errors.item()
+    return slopes, errors, nfev if points.batch_shape else nfev.item()
+
+
+def as_difference(method, step):
+    """A Difference, or "exact"."""
+    if isinstance(method, Difference):
+        if step is not None:
+            raise ValueError("method is a Difference: give it the step")
+        return method
+    if isinstance(method, str) and method == "3-point":
+        return DEFAULT_DIFFERENCE if step is None else Difference(step=step)
+    as_choice(method, "method", ("exact", *ORDERS))
+    if method == "exact":
+        if step is not None:
+            raise ValueError("exact derivatives have no step")
+        return method
+    return Difference(method, step=step)
+
+
+def by_workers(fun, x, args, difference, x_scale, bounds, vectorized, unpack, batch_args, workers, full_output):
+    """The first gradient of a run, whose points are evaluated by the workers."""
+    from ._minimize import minimize
+
+    result = minimize(fun, x, args, jac=difference, learning_rate=1.0, maxiter=0, x_scale=x_scale, bounds=bounds,
+                      vectorized=vectorized, unpack=unpack, batch_args=batch_args, workers=workers)
+    if not full_output:
+        return result.jac
+    return result.jac, np.nan * result.jac, result.nfev
+
+
+def values_of(made, points):
+    """A function of points, and of the numbers of the problems that they belong to, for NumPy. A function of batches
+    gets all problems at a time."""
+    def values_at(rows, problems):
+        found = np.empty(len(rows))
+        rank = np.zeros(len(rows), np.intp)  # of a point among those of its problem
+        seen = {}
+        for j, problem in enumerate(problems.tolist()):
+            rank[j] = seen[problem] = seen.get(problem, -1) + 1
+        for k in range(rank.max(initial=-1) + 1):
+            chosen = np.flatnonzero(rank == k)
+            full = points.rows.copy()
+            full[problems[chosen]] = rows[chosen]
+            found[chosen] = at_points(derivatives.values, Points(full, points.shape), made)[0].reshape(-1)[
+                problems[chosen]]
+        return found
+
+    return values_at
+
+
+def units_of(points, scales):
+    sizes = np.maximum(np.abs(points.rows), 1.0 if scales is None else scales)
+    return 2.0 ** np.round(np.log2(np.where(np.isfinite(sizes), sizes, 1.0)))
+
+
+def extrapolated(made, points, lower, upper, scales):
+    """Gradients by extrapolation, their errors and numbers of evaluations."""
+    if len(points.shape) <= 1:
+        require_finite(points, "x")
+    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
+    slopes, errors, nfev = ridders(values_of(made, points), points.rows, middle, units_of(points, scales), lower, upper)
+    return slopes.reshape(points.shape), errors, nfev
+
+
+def noise_at(difference, made, points, scales):
+    """How much of the values is noise, for every problem, and how many evaluations it took to find out."""
+    if not isinstance(difference.noise, str):
+        return np.ascontiguousarray(per_problem(difference.noise, "noise", points)), 0
+    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
+    return noise_level(values_of(made, points), points.rows, middle, units_of(points, scales))
 
 
 @without_rest
-def hessian(fun, x, args=(), *, jac=None, bounds=None, vectorized=False, unpack=False, batch_args=(), **unknown):
+def hessian(fun, x, args=(), *, jac=None, x_scale=None, bounds=None, vectorized=False, unpack=False, batch_args=(),
+            **unknown):
     """Hessian of a function, at one point or at many.
 
     Parameters
@@ -119,6 +224,8 @@ def hessian(fun, x, args=(), *, jac=None, bounds=None, vectorized=False, unpack=
         The gradient, as in `minimize`, if there is one: differences are then taken of that. For a function made by
         `jit` Hessians are exact if it can be traced, whatever `jac` is; where they would take too long to compile,
         "exact" asks for differences of exact gradients.
+    x_scale : float, array_like or "start", optional
+        The size of x, by which the steps of differences are chosen, as in `minimize`; 1 by default.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         `fun` is never called outside; near a bound the formula is one-sided. By differences the rows and columns of
         coordinates between equal bounds are 0.
@@ -166,14 +273,15 @@ def hessian(fun, x, args=(), *, jac=None, bounds=None, vectorized=False, unpack=
     lower, upper = as_bounds(bounds, points, "x")
     made = as_objective(fun, points, as_args(args), resolved(jac), vectorized, unpack, batch_args,
                         bounds=(lower, upper), uses_hessians=True)
-    found, vanished = at_points(derivatives.hessian, points, made, lower, upper)
+    scales = None if x_scale is None else as_x_scale(x_scale, points)
+    found, vanished = at_points(derivatives.hessian, points, made, lower, upper, scales)
     if vanished != -1:
         refuse(points, vanished)
     return found if points.shape else found.item()
 
 
 @without_rest
-def jacobian(fun, x, args=(), *, method="3-point", step=None, bounds=None, vectorized=False, unpack=False,
+def jacobian(fun, x, args=(), *, method="3-point", step=None, x_scale=None, bounds=None, vectorized=False, unpack=False,
              batch_args=(), **unknown):
     """Jacobian of a function of several values by central differences, at one point or at many.
 
@@ -190,7 +298,10 @@ def jacobian(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
     method : {"3-point"}
         The formula, ``(f(x + h) - f(x - h)) / (2h)``.
     step : float, optional
-        The absolute step h, in units of x. By default it is chosen from x, see `Difference`.
+        The absolute step h, in units of x. By default the power of two nearest to
+        ``eps**(1/3) * max(x_scale, abs(x))``.
+    x_scale : float, array_like or "start", optional
+        The size of x, as in `minimize`; 1 by default.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         `fun` is never called outside; near a bound the formula is one-sided. Between equal bounds the slopes are 0.
     vectorized : bool or "rows", default False
@@ -235,8 +346,8 @@ def jacobian(fun, x, args=(), *, method="3-point", step=None, bounds=None, vecto
         require_finite(points, "x")
     lower, upper = as_bounds(bounds, points, "x")
     function = VectorFunction(fun, points, as_args(args), vectorized, unpack, batch_args)
-    _, stencil = split_jac(DEFAULT_DIFFERENCE if step is None else Difference(step))
-    h, other = stencil.offsets(points.rows, lower, upper)
+    _, stencil = split_jac(DEFAULT_DIFFERENCE if step is None else Difference(step=step), points.n_dim)
+    h, other = stencil.offsets(points.rows, lower, upper, None if x_scale is None else as_x_scale(x_scale, points))
     finite = np.isfinite(points.rows).all(axis=1)
     with np.errstate(invalid="ignore"):
         stays = ((points.rows + h == points.rows) | (points.rows + other == points.rows)) & finite[:, None]
@@ -352,28 +463,6 @@ def refuse(points, vanished, step=None):
         require_finite(points, "x")
 
 
-def quotients(first, second, middle, h, other):
-    """Slopes from the values at x + h and x + other, and at x where these are on one side of it; 0 where h is."""
-    with np.errstate(all="ignore"):
-        changes = np.where(other == -h, first - second, 4.0 * first - second - 3.0 * middle)
-        return np.where(h == 0.0, 0.0, changes / (2.0 * h))
-
-
-def slopes_of(function, rows, problems, coordinates, h, other):
-    """Differences of all values of a function, each at a point, in a coordinate, with offsets h and `other`."""
-    pairs = np.arange(len(problems))
-    moved = rows[np.concatenate([problems, problems])]
-    moved[pairs, coordinates] += h
-    moved[len(pairs) + pairs, coordinates] += other
-    one_sided = np.flatnonzero(other != -h)
-    centers, center_of = np.unique(problems[one_sided], return_inverse=True)
-    values = function(np.concatenate([moved, rows[centers]]), np.concatenate([problems, problems, centers]))
-    first, second, at_centers = np.split(values, [len(pairs), 2 * len(pairs)])
-    middle = np.zeros_like(first)
-    middle[one_sided] = at_centers[center_of]
-    return quotients(first, second, middle, h[:, None], other[:, None])
-
-
 def differences_of_values(points, made, bounds, middle, times):
     """Differences with steps so many times as long as usual, and the errors that rounding of f makes in them."""
     h, other = made[1].offsets(points.rows, *bounds, times=times)
@@ -415,60 +504,3 @@ def as_check(points, given, difference, error):
     return GradientCheck(given, difference, error, ok.reshape(points.batch_shape), worst, message)
 
 
-class VectorFunction:
-    """A Python function of several values, as one of rows of points."""
-
-    def __init__(self, fun, points, args, vectorized, unpack, batch_args):
-        self.fun = resolved(fun)
-        if recognize(self.fun) is not None:
-            raise TypeError("fun is a compiled function, which has one value at a point: fastgd.gradient takes it")
-        if not callable(self.fun):
-            raise TypeError(f"fun must be callable, got {type(self.fun).__name__}")
-        self.unpack = as_calling_form(vectorized, unpack) or not points.shape
-        self.vectorized = vectorized
-        self.args = args
-        self.batch_args = as_batch_args(batch_args, points)
-        self.batch_shape = points.batch_shape
-        self.n_values = None  # not known yet
-
-    def __call__(self, rows, problems):
-        """Its values as rows, too, each at a point with the data of a problem."""
-        if self.vectorized:
-            return self.of_block(rows, problems)
-        return np.array([self.of_point(x, problem) for x, problem in zip(rows, problems.tolist(), strict=True)])
-
-    def of_point(self, x, problem):
-        try:
-            returned = self.fun(*(x.tolist() if self.unpack else (x.copy(),)), *self.args,
-                                *(values[problem] for values in self.batch_args))
-        except Exception as error:
-            with suppress(Exception):  # some take no notes
-                error.add_note(f"fastgd: raised for problem {index_of(problem, self.batch_shape)}")
-            raise
-        values = as_real_array(returned, "what fun returns")
-        if values.ndim != 1 or self.n_values not in (None, len(values)):
-            hint = ", whose derivative is fastgd.gradient" if values.ndim == 0 else ""
-            raise ValueError(f"fun must return its values at a point: expected shape ({self.n_values or 'm'},), got "
-                             f"{values.shape}{hint}")
-        self.n_values = len(values)
-        return values.astype(np.float64)  # a copy: the function may use its memory again
-
-    def of_block(self, rows, problems):
-        """The values never depend on what else is in the block: it has columns for full vector registers, and is no
-        square, in which axes could be mistaken for each other."""
-        by_rows = self.vectorized == "rows"
-        width = -(-len(rows) // 8) * 8
-        width += 8 * (width == rows.shape[1])
-        chosen = np.zeros(width, np.intp)
-        chosen[:len(rows)] = np.arange(len(rows))
-        X, *data = (values if by_rows else np.ascontiguousarray(np.moveaxis(values, 0, -1)) for values in (
-            rows[chosen], *(values[problems[chosen]] for values in self.batch_args)))
-        returned = self.fun(*(X if self.unpack else (X,)), *self.args, *data)
-        values = as_real_array(returned, "what fun returns")
-        at_points = values if by_rows else values.T
-        if values.ndim != 2 or len(at_points) != width or self.n_values not in (None, at_points.shape[1]):
-            m = self.n_values or "m"
-            raise ValueError("fun must return its values at every point: expected shape "
-                             f"{f'({width}, {m})' if by_rows else f'({m}, {width})'}, got {values.shape}")
-        self.n_values = at_points.shape[1]
-        return at_points[:len(rows)].astype(np.float64)

@@ -61,10 +61,12 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         Overrides that of the method, which must have one: "bfgs", "lbfgs" and "newton" search for their steps. A
         function of the iteration k = 0, 1, ..., such as those in `fastgd.schedules`, is called once for each k of the
         run, some ahead of need, but none beyond `maxiter`; an array has a rate for every problem.
-    jac : None, "3-point", Difference, callable, True or "exact"
-        How to get the gradient. By default by central differences; a `Difference` sets their step. A function
-        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient. If `fun` is
-        a compiled function, so must `jac` be. For a function made by `jit`, "exact" asks for exact derivatives.
+    jac : None, "2-point", "3-point", "5-point", "cs", Difference, callable, True or "exact"
+        How to get the gradient. By default by central differences, whose steps are found for every coordinate of every
+        problem, and checked: see `Difference`, which also sets a step, an order or the noise of `fun`. A function
+        ``jac(x, ...)`` returns the shape of its x; with True, `fun` returns a pair of value and gradient; it is
+        compared with the values once, at the first start, and a warning tells if it contradicts them. If `fun` is a
+        compiled function, so must `jac` be. For a function made by `jit`, "exact" asks for exact derivatives.
     bounds : (lower, upper) or scipy.optimize.Bounds, optional
         Each side broadcastable to the shape of x0 (or None for no limit); `fun` is never called outside. Pairs
         (low, high) become that by ``tuple(zip(*pairs))``. x0 must be inside; ``numpy.clip`` moves it there.
@@ -80,14 +82,23 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         what `fun` gets is read-only, and the arrays must not change during the run.
     maxiter : int or array_like of the batch's shape, default 1000
         The most iterations of a problem.
-    gtol : float or array_like, default 1e-6
-        Stop when no component of the gradient is larger, in units of f per unit of x; at a bound, those whose descent
-        leads outside do not count.
+    gtol : float or array_like, optional
+        Stop when no component of the gradient is larger, in units of f per unit of x (or of ``x / x_scale``); at a
+        bound, those whose descent leads outside do not count. By default 1e-6 times the largest component at x0: for
+        methods with a learning rate not more than 1e-6; others also want the last step to show that the gradient
+        vanishes within 1e-8 of x. A gradient by differences is compared with another by longer steps before a problem
+        ends so.
+    x_scale : float, array_like that broadcasts to the shape of x0, or "start", optional
+        The size of x: the run is that of ``x / x_scale``, in differences, the first step, `gtol` and `xtol`. "start" is
+        ``abs(x0)``, and 1 where that is 0. Scales are rounded to powers of two, so that nothing else is. By default
+        methods with a learning rate take 1; others find scales from the curvatures of f at x0, if they have
+        differences, and a `gtol` that is given stays in units of x.
     xtol : float or array_like, default 0 (off)
-        Stop when a step changes no coordinate by more than ``xtol * max(1, abs(x))``; steps also become short where a
-        schedule fades.
+        Stop when a step changes no coordinate by more than ``xtol * max(x_scale, abs(x))``; steps also become short
+        where a schedule fades.
     ftol : float or array_like, default 0 (off)
-        Stop when a step decreases f, and by no more than ``ftol * max(1, abs(f))``.
+        Stop when a step decreases f, and by no more than ``ftol * abs(f)``, or ftol times the smaller of 1 and
+        ``abs(f)`` at x0.
     ftarget : float or array_like, optional
         Stop when f is at most this (with `maximize`: at least).
     maxfev : int or array_like, optional
@@ -97,7 +108,7 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         begun keep x0, with fun = nan.
     keep_best : bool, default False
         Return the best iterate instead of the last one; f is then evaluated in every iteration. The status tells how
-        the run ended, perhaps at another point.
+        the run ended, perhaps at another point. Methods that search return it anyway if they do not succeed.
     noise : noise.GaussianNoise, optional
         Random numbers added to the gradients that the method uses; not to those of the tests for convergence, nor to
         ``result.jac``. For methods with a learning rate that is not "auto".
@@ -255,8 +266,15 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         finds_scale=options["x_scale"] is None and method.fixed_rate is None,
         method=method, rates=as_rates(method), noise=_as_core_noise(options["noise"], options["rng"], method),
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
+    n_before = 0
+    if isinstance(options["jac"], Difference) and isinstance(options["jac"].noise, str):
+        from ._derivatives import noise_at
+
+        plan.limits["noise"], n_before = noise_at(options["jac"], plan.objective(), points, plan.x_scale)
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,
           progress=progress, checkpoint=checkpoint)
+    if np.any(n_before):
+        answers["nfev"] += n_before
     result = _as_result(points, answers, maximize, observer.traces() if observer else None)
     return result._with_origin(plan.hessians, None)
 

@@ -25,7 +25,7 @@ def split_jac(jac, n_dim):
         return None, Stencil()
     if isinstance(jac, Difference):
         if jac.adaptive:
-            raise ValueError("adaptive differences are for fastgd.gradient; in a run give an order of 4, 6 or 8 instead")
+            raise ValueError("adaptive differences are for fastgd.gradient; in a run give an order of 4, 6 or 8")
         steps = jac.steps
         if steps is not None and len(steps) not in (1, n_dim):
             raise ValueError(f"step must have one number, or one for each of the {n_dim} coordinates; got {len(steps)}")
@@ -157,7 +157,7 @@ class ComplexStep:
             moved[at] += 1j * self.STEP
             values = np.asarray(self.fun(*(moved if self.unpack else (moved,)), *further))
             if values.dtype.kind != "c":
-                raise TypeError("the complex step takes a function that computes with complex numbers; this one returned "
-                                f"dtype {values.dtype}")
+                raise TypeError("the complex step takes a function that computes with complex numbers; this one "
+                                f"returned dtype {values.dtype}")
             slopes[at] = values.imag / self.STEP
         return slopes

@@ -39,15 +39,16 @@ class Difference:
 
     Notes
     -----
-    The error of a central difference is about ``eps * |f| / h`` from rounding and ``h**2 * |f'''| / 6`` from truncation.
-    The default begins with the power of two nearest to ``eps**(1/3) * max(x_scale, abs(x))``, which balances the two for
-    many functions [1]_, and compares the first gradient with another one by longer steps. Where they contradict each
-    other, a step is looked for at which they agree [4]_: a few evaluations more in that coordinate. So do values in single
-    precision, or rounded ones, or a variable that is much smaller or larger than 1, get steps that fit. A small gradient
-    is looked at in the same way before a run ends with success.
+    The error of a central difference is about ``eps * |f| / h`` from rounding and ``h**2 * |f'''| / 6`` from
+    truncation. The default begins with the power of two nearest to ``eps**(1/3) * max(x_scale, abs(x))``, which
+    balances the two for many functions [1]_, and compares the first gradient with another one by longer steps. Where
+    they contradict each other, a step is looked for at which they agree [4]_: a few evaluations more in that
+    coordinate. So values in single precision or rounded ones, and variables much smaller or larger than 1, get steps
+    that fit. A small gradient is looked at in the same way before a run ends with success. Where `fun` raises at the
+    longer steps alone, they count as too long.
 
-    Other formulas and given steps are taken as they are. Inside bounds, points that do not fit are replaced by those of a
-    formula of the same order on the wider side of x.
+    Other formulas and given steps are taken as they are. Inside bounds, points that do not fit are replaced by those of
+    a formula of the same order on the wider side of x.
 
     References
     ----------
@@ -92,8 +93,8 @@ class Difference:
             as_choice(self.noise, "noise", ("estimate",))
         as_flag(self.adaptive, "adaptive")
         if self.noise is not None and (self.step is not None or self.method != "3-point" or self.order != 2):
-            raise ValueError("noise asks for steps that fit it, by the default formula: it goes without step, order and "
-                             "another method")
+            raise ValueError("noise asks for steps that fit it, by the default formula: it goes without step, order "
+                             "and another method")
         if self.adaptive and (self.step is not None or self.noise is not None or self.method != "3-point"):
             raise ValueError("adaptive=True chooses steps and orders itself: it goes without step, noise and another "
                              "method")

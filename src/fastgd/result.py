@@ -26,13 +26,13 @@ def evidence(reason, seen, expected, maximized):
     if reason == Reason.NO_LOWER:
         return f" No lower value was found along the direction, although the largest slope is {seen:.6g}."
     if reason == Reason.CONTRADICTION:
-        return (f" Differences with two steps contradict each other: {seen:.6g} and {expected:.6g}. The function may be "
-                "noisy or have a jump here.")
+        return (f" Differences with two steps contradict each other: {seen:.6g} and {expected:.6g}. The function may "
+                "be noisy or have a jump here.")
     if reason == Reason.JAC:
-        return (f" jac contradicts the values: over a short way down it promises a change of {seen:.6g}, and the values "
-                f"change by {expected:.6g}.")
+        return (f" jac contradicts the values: over a short way down it promises a change of {seen:.6g}, and the "
+                f"values change by {expected:.6g}.")
     if reason == Reason.ABOVE_START:
-        return f" The gradient is small, but the function is higher than at the start: {seen:.6g}, there {expected:.6g}."
+        return f" The gradient is small, but the function is {seen:.6g}, higher than {expected:.6g} at the start."
     if reason == Reason.NO_DIFFERENCE:
         return f" No difference is seen in any coordinate: the function is {seen:.6g}, rounded to {expected:.2g}."
     return ""

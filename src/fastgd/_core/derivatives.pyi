@@ -14,6 +14,10 @@ def gradient(
     shape: tuple[int, ...],
     lower: NDArray[np.float64] | None = None,
     upper: NDArray[np.float64] | None = None,
+    x_scale: NDArray[np.float64] | None = None,
+    errors: NDArray[np.float64] | None = None,
+    nfev: NDArray[np.intp] | None = None,
+    noise: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], int]: ...
 def hessian(
     evaluator: Evaluator,
@@ -21,6 +25,8 @@ def hessian(
     shape: tuple[int, ...],
     lower: NDArray[np.float64] | None = None,
     upper: NDArray[np.float64] | None = None,
+    x_scale: NDArray[np.float64] | None = None,
     first: int = 0,
     errors: NDArray[np.float64] | None = None,
+    calibrates: bool = False,
 ) -> tuple[NDArray[np.float64], int]: ...

@@ -55,15 +55,16 @@ def hessian(Evaluator evaluator not None, const double[:, :] points, tuple shape
             const double[:, :] upper=None, const double[:, :] x_scale=None, Py_ssize_t first=0,
             double[:, ::1] errors=None, bint calibrates=False):
     """Hessians, as an array of the shape with its last axis twice. The points are those of problems with numbers from
-    `first` on. Into `errors` (n, n_dim) comes what rounding may make of the diagonals. Steps may be calibrated first, as
-    those of gradients."""
+    `first` on. Into `errors` (n, n_dim) comes what rounding may make of the diagonals. Steps may be calibrated first,
+    as those of gradients."""
     cdef object out = np.empty(shape + shape[max(len(shape) - 1, 0):])
     return answers(evaluator, points, shape, lower, upper, x_scale, HESSIAN, out, first, errors, None, calibrates)
 
 
 cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, const double[:, :] lower,
                    const double[:, :] upper, const double[:, :] x_scale, int question, object out, Py_ssize_t first=0,
-                   double[:, ::1] errors=None, Py_ssize_t[::1] nfev=None, bint calibrates=False, const double[:] noise=None):
+                   double[:, ::1] errors=None, Py_ssize_t[::1] nfev=None, bint calibrates=False, const double[:]
+                   noise=None):
     """Fills the array `out` with what is asked for at every point."""
     cdef double *numbers = memory_of(out)
     cdef Lanes lanes

@@ -57,9 +57,9 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     """Minimizes every problem of the source and writes the answers into the sink.
 
     `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
-    the Rule gets. With `finds_scale` each problem gets the scales of its curvatures at the start, if it has differences;
-    where gtol is nan it comes from the first gradient. `checks_jac` if the objective supplies gradients of the user's.
-    `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
+    the Rule gets. With `finds_scale` each problem gets the scales of its curvatures at the start, if it has
+    differences; where gtol is nan it comes from the first gradient. `checks_jac` if the objective supplies gradients
+    of the user's. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
     marks (all by default); a problem ends when it returns true.
     """
     cdef Lanes lanes
@@ -103,7 +103,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
         if lane >= 0:
             problem = source.first + lanes.problem[lane]
             annotate(error, f"fastgd: raised for problem {index_of(problem, source.batch_shape)} at iteration "
-                            f"{nit_of(&lanes, lane) + 1}")
+                            f"{nit_of(&lanes, lane) + (not trust.looks_again())}")
         raise
 
 

@@ -6,6 +6,7 @@ class Status(IntEnum):
     XTOL = 1
     FTOL = 2
     FTARGET = 3
+    PRECISION = 4
     STALLED = -1
     MAXITER = -2
     NONFINITE = -3
@@ -20,4 +21,5 @@ class Status(IntEnum):
     def message(self) -> str: ...
 
 Code: Any
+Reason: Any
 __pyx_capi__: dict[str, object]

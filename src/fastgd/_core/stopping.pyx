@@ -27,8 +27,8 @@ class Status(IntEnum):
     XTOL = Code.XTOL, "Converged: the last step changed no coordinate by more than xtol."
     FTOL = Code.FTOL, "Converged: the last step improved the function by no more than ftol."
     FTARGET = Code.FTARGET, "The function value reached ftarget."
-    PRECISION = (Code.PRECISION, "Converged: no component of the gradient exceeds what rounding of the function allows to "
-                 "see.")
+    PRECISION = (Code.PRECISION, "Converged: no component of the gradient exceeds what rounding of the function allows "
+                 "to see.")
     STALLED = Code.STALLED, "No further improvement of the function was possible."
     MAXITER = Code.MAXITER, "The maximum number of iterations was reached."
     NONFINITE = (Code.NONFINITE, "The function, its gradient or the next point was not finite; x is the last good "
@@ -57,12 +57,14 @@ class Status(IntEnum):
 Status.__module__ = "fastgd"
 
 
+# In units of x / scale; and the part of x that this is at least.
 cdef double NEAR = 1e-8
+cdef double LAST_DIGITS = 2.0 ** -14
 
 
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and is
-    larger than 1; that a rate of 0 moves nothing says nothing."""
+    """|x - x_before| <= xtol * max(unit, |x|) in every coordinate, with the scale as the unit unless that was found and
+    is larger than 1; that a rate of 0 moves nothing says nothing."""
     cdef Py_ssize_t i, at
     cdef double floor
     cdef double xtol = limit(lanes, XTOL_LIMIT)[lane]
@@ -85,7 +87,8 @@ cdef bint fell_at_most_ftol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
 
 
 cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """Whether the gradient would be zero not farther away than NEAR max(1, |x|), by the secant of the last step.
+    """Whether the gradient would be zero not farther away than NEAR, or some last digits of x, by the secant of the last
+    step.
 
     A gradient that is small beside the first one may still be large where that was at the top of a wall.
     """
@@ -97,7 +100,7 @@ cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
         at = i * lanes.capacity + lane
         step = max(step, fabs(lanes.here.x[at] - lanes.trial.x[at]))
         change = max(change, fabs(lanes.here.g[at] - lanes.trial.g[at]))
-        size = max(size, fabs(lanes.here.x[at]))
+        size = max(size, fabs(lanes.here.x[at]) * LAST_DIGITS)
     return lanes.norm[lane] * step <= NEAR * size * change
 
 
@@ -175,5 +178,7 @@ cdef double size_at(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
             continue
         lanes.norm[lane] = max(lanes.norm[lane], fabs(slope))
         if lanes.size != lanes.norm:
-            lanes.size[lane] = max(lanes.size[lane], fabs(slope / scale_of(lanes, at) if lanes.gtol_is_absolute else slope))
+            if lanes.gtol_is_absolute:
+                slope /= scale_of(lanes, at)
+            lanes.size[lane] = max(lanes.size[lane], fabs(slope))
     return lanes.size[lane]

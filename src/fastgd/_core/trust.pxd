@@ -23,8 +23,10 @@ cdef class Trust:
     cdef int begin(self) except -1 nogil
     cdef int verify(self) except -1 nogil
     cdef int review(self) except -1 nogil
+    cdef int take_hessians_again(self, Py_ssize_t n) except -1 nogil
     cdef void measure(self, Py_ssize_t lane) noexcept nogil
     cdef void find_scale(self, Py_ssize_t lane) noexcept nogil
+    cdef bint looks_again(self) noexcept
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil
     cdef int verify_given(self, Py_ssize_t n) except -1 nogil
     cdef int look_again(self, Py_ssize_t n) except -1 nogil

@@ -42,6 +42,8 @@ from .stopping cimport (
 
 # A fall of f by so many times its rounding is no fall that values could show.
 cdef double UNSEEN_FALL = 64.0
+# The same for what curvatures along the coordinates promise, which may be far more than those along the direction do.
+cdef double LARGEST_UNSEEN_FALL = 2.0 ** 20
 # How often steps are mended in a run: then differences contradict each other.
 cdef Py_ssize_t MOST_REPAIRS = 5
 # Slopes that differ by more than this part of them contradict each other.
@@ -50,8 +52,8 @@ cdef double LARGE_DIFFERENCE = 2.0 ** -5
 cdef double STEP_OF_COMPARISON = 2.0 ** -17
 # Given steps are too small if rounding alone makes slopes of this size, and no difference is seen.
 cdef double LARGEST_UNSEEN_SLOPE = 1e-6
-# Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at the
-# minimum, and with larger ones fewer of those on NIST's regressions.
+# Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at
+# the minimum, and with larger ones fewer of those on NIST's regressions.
 cdef double MILD = 2.0
 # Gradients whose products with each other are numbers, and with what they may become.
 cdef double LARGEST_LEVEL = 2.0 ** 200
@@ -88,6 +90,10 @@ cdef class Trust:
         lanes.doubts_all = self.calibration is not None and isinstance(self.rule, FixedRate)
         return 0
 
+    cdef bint looks_again(self) noexcept:
+        """Whether iterates are being looked at, and no trial points."""
+        return self.calibration is not None and self.calibration.is_inside
+
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil:
         """Whether maxfev allows so many more."""
         return nfev_of(self.lanes, lane) + n_evaluations <= count_limit(self.lanes, MAXFEV_LIMIT)[lane]
@@ -111,9 +117,13 @@ cdef class Trust:
         if n:
             self.calibration.enter()
             late = self.calibration.look(self.listed, n, True)
+            if lanes.trial.H != NULL and not late:
+                late = self.take_hessians_again(n)
             if lanes.finds_scale and not late:
                 for j in range(n):
                     self.find_scale(self.listed[j])
+                if lanes.trial.H != NULL:
+                    self.evaluator.scale_hessians(self.listed, n)
             self.calibration.leave()
             if late:
                 return 1
@@ -128,6 +138,30 @@ cdef class Trust:
                     self.check_jac(lane)
         return 0
 
+    cdef int take_hessians_again(self, Py_ssize_t n) except -1 nogil:
+        """Of the listed lanes whose steps were mended; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, j, lane, m = 0
+        cdef bint is_mended
+        for j in range(n):
+            lane = self.listed[j]
+            is_mended = False
+            for i in range(lanes.n_dim):
+                is_mended |= self.calibration.needs[i * lanes.capacity + lane] != 0
+            self.others[m] = lane
+            m += (is_mended and lanes.status[lane] == RUNNING
+                  and self.has_room(lane, self.evaluator.hessians.n_evaluations))
+        if not m:
+            return 0
+        if self.evaluator.hessians.take(self.others, m):
+            return 1
+        if lanes.trust.scale != NULL and not lanes.finds_scale:
+            self.evaluator.scale_hessians(self.others, m)
+        for j in range(m):
+            if lanes.fault[self.others[j]] != RUNNING:
+                finish(lanes, self.others[j], lanes.fault[self.others[j]])
+        return 0
+
     cdef void measure(self, Py_ssize_t lane) noexcept nogil:
         """By the first gradient: a tolerance where none is given, and the level of gradients."""
         cdef double size = size_at(self.lanes, lane)
@@ -135,12 +169,12 @@ cdef class Trust:
             limit(self.lanes, GTOL_LIMIT)[lane] = self.rule.usual_gtol(size)
         size = self.lanes.norm[lane]
         if 0.0 < size < 1.0 / LARGEST_LEVEL or LARGEST_LEVEL < size < INFINITY:
-            self.lanes.trust.level[lane] = 1.0 / rounded_power(size)
+            self.lanes.trust.level[lane] = 1.0 / min(rounded_power(size), 2.0 ** 1023)
 
     cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
         """The scales in which f would have equal curvatures c along all coordinates, and in which the step that these
-        promise has a length of 1, s_i^2 = sum_j g_j^2 / c_j / c_i, if no coordinate moves by more than max(1, |x|). Where
-        no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
+        promise has a length of 1, s_i^2 = sum_j g_j^2 / c_j / c_i, if no coordinate moves by more than max(1, |x|).
+        Where no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
 
         Curvatures at a single point say little about others: scales are left as they are up to a factor of 4.
         """
@@ -229,7 +263,7 @@ cdef class Trust:
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
         cdef double f = lanes.trial.f[lane], first_f = lanes.trust.first_f[lane]
-        cdef double eps = rounding_at(lanes, lane, f), error, tolerance, slope
+        cdef double error, tolerance, slope
         cdef bint is_small = True, is_seen = True, is_repaired = False
         if lanes.doubts_all and f - first_f > 4.0 * rounding_at(lanes, lane, max(fabs(f), fabs(first_f))):
             self.note(lane, ABOVE_START, f, first_f)
@@ -246,7 +280,7 @@ cdef class Trust:
             tolerance = self.tolerance_at(lane, at)
             if fabs(slope) > tolerance and not fabs(slope) <= 2.0 * error:
                 is_small = False
-            if slope != 0.0 and error > 4.0 * tolerance or self.calibration.needs[at] and error == INFINITY:
+            if error > 4.0 * tolerance and (slope != 0.0 or self.calibration.others[at] != 0.0):
                 is_seen = False
         if is_small and (is_seen or not self.contradicts(lane)):
             finish(lanes, lane, GTOL if is_seen else PRECISION)
@@ -328,8 +362,8 @@ cdef class Trust:
         return 0
 
     cdef int review(self) except -1 nogil:
-        """A second look at the lanes that have found nothing lower: they may have been solved to rounding, or go on with
-        other steps; 1 if the time ran out."""
+        """A second look at the lanes that have found nothing lower: they may have been solved to rounding, or go on
+        with other steps; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t j, k, lane, n = 0, n_finished = 0
         cdef int late = 0
@@ -364,11 +398,14 @@ cdef class Trust:
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
         cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), slope, error, largest = 0.0, its_error = 0.0
+        cdef double fall = 0.0  # by which f could go down if the curvatures alone counted
         cdef bint is_small = True, is_unseen = True, is_repaired = False
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
             slope = fabs(free_slope(lanes, at))
             error = self.calibration.errors[at]
+            if slope > 2.0 * error:
+                fall += 0.5 * slope * (slope / fabs(self.calibration.curvatures[at]))
             is_repaired |= self.calibration.needs[at] != 0
             is_unseen &= slope <= 2.0 * error
             is_small &= slope <= self.tolerance_at(lane, at) and error <= 4.0 * self.tolerance_at(lane, at)
@@ -377,7 +414,8 @@ cdef class Trust:
                 its_error = error
         if is_small:
             lanes.status[lane] = GTOL
-        elif is_unseen or not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
+        elif is_unseen or (not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps
+                           and fall <= LARGEST_UNSEEN_FALL * eps):
             lanes.status[lane] = STALLED if self.contradicts(lane) else PRECISION
         elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS:
             lanes.trust.repairs[lane] += 1
@@ -412,13 +450,13 @@ cdef class Trust:
         return 0
 
     cdef bint agrees_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
-        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values at
-        both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
+        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values
+        at both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
         checks, which nfev does not count."""
         cdef double length = STEP_OF_COMPARISON, promised = 0.0, seen = 0.0, rounding = 0.0, gap
         cdef bint agrees = True
-        cdef Py_ssize_t attempt
-        for attempt in range(3):
+        cdef Py_ssize_t _
+        for _ in range(3):
             if self.objective_needs_gil:
                 with gil:
                     try:
@@ -490,8 +528,8 @@ cdef class Trust:
         self.checks_jac = False
         if not self.agrees_with_values(lane, &slope, &by_values):
             with gil:
-                warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises a "
-                              f"change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
+                warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises "
+                              f"a change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
         return 0
 
 

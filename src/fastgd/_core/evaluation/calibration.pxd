@@ -43,8 +43,9 @@ cdef class Calibration:
     cdef Repair *repairs
     cdef double *p            # offsets of the points of a pair
     cdef double *q
-    cdef const double *a      # and the values there
-    cdef const double *b
+    cdef double *a            # and the values there
+    cdef double *b
+    cdef bint is_inside       # between `enter` and `leave`
 
     cdef int prepare(self, Lanes *lanes) except -1
     cdef void lay_out(self) noexcept nogil
@@ -61,6 +62,7 @@ cdef class Calibration:
     cdef double size_of(self, Py_ssize_t at) noexcept nogil
     cdef void start_repair(self, Repair *repair, Py_ssize_t at) noexcept nogil
     cdef void advance(self, Repair *repair, Py_ssize_t i, Py_ssize_t k) noexcept nogil
-    cdef int probe(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
+    cdef int probe_all(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
+    cdef int probe(self, Py_ssize_t i, Py_ssize_t start, Py_ssize_t n) except -1 nogil
     cdef void enter(self) noexcept nogil
     cdef void leave(self) noexcept nogil

@@ -1,10 +1,10 @@
-"""Steps of differences that fit: each slope is compared with that by a longer step, and where they contradict each other
-a step is looked for at which they agree.
+"""Steps of differences that fit: each slope is compared with that by a longer step, and where they contradict each
+other a step is looked for at which they agree.
 
-P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright, "Computing forward-difference intervals for numerical optimization",
-SIAM Journal on Scientific and Statistical Computing 4, 1983; H.-J. M. Shi, Y. Xie, M. Q. Xuan, J. Nocedal, "Adaptive
-finite-difference interval estimation for noisy derivative-free optimization", SIAM Journal on Scientific Computing 44,
-2022.
+P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright, "Computing forward-difference intervals for numerical
+optimization", SIAM Journal on Scientific and Statistical Computing 4, 1983; H.-J. M. Shi, Y. Xie, M. Q. Xuan,
+J. Nocedal, "Adaptive finite-difference interval estimation for noisy derivative-free optimization", SIAM Journal on
+Scientific Computing 44, 2022.
 """
 from cython cimport final
 from libc.math cimport INFINITY, NAN, cbrt, fabs, isfinite, isnan
@@ -26,8 +26,11 @@ from ..stopping cimport EXCEPTION, NONFINITE, RUNNING, UNBOUNDED
 from .blocks cimport count
 from .stencils cimport RELATIVE_STEP, fit_steps, power_of_two_below, rounded_step
 
-# How many times the usual step the other one is, and one step of a repair the last: a power of two.
-cdef double STRETCH = 8.0
+# How many times the usual step the other one is. As it is no power of two, its points have all their digits, and values
+# in single precision can be told from those of polynomials with few digits.
+cdef double STRETCH = 5.848468629
+# How many times a step of a repair the one before is, or the other way round.
+cdef double RATIO = 8.0
 # Steps below this part of x change it by too few of its digits; those beyond this part say nothing about x.
 cdef double SHORTEST = 2.0 ** -44
 cdef double LONGEST = 0.5
@@ -37,8 +40,8 @@ cdef double MARGIN = 4.0
 # A curvature is seen if the values show it so many times beyond rounding, and seen well:
 cdef double SEEN = 16.0
 cdef double WELL_SEEN = 1024.0
-# Relative errors of slopes: one that needs no repair; one up to which truncation behaves as it does for small steps; one
-# beyond which longer steps are tried if rounding is the cause.
+# Relative errors of slopes: one that needs no repair; one up to which truncation behaves as it does for small steps;
+# one beyond which longer steps are tried if rounding is the cause.
 cdef double SMALL_ERROR = 2.0 ** -20
 cdef double LARGE_ERROR = 2.0 ** -7
 cdef double ROUNDING_ERROR = 2.0 ** -16
@@ -86,10 +89,13 @@ cdef class Calibration:
         self.repairs = <Repair *>self.slab.take(row * (sizeof(Repair) // sizeof(double)))
         self.p = self.slab.take(row)
         self.q = self.slab.take(row)
+        self.a = self.slab.take(row)
+        self.b = self.slab.take(row)
 
     cdef void enter(self) noexcept nogil:
         """The iterates take the place of the trial points, where they can be evaluated, in the user's units."""
         cdef Lanes *lanes = self.lanes
+        self.is_inside = True
         lanes.here, lanes.trial = lanes.trial, lanes.here
         if lanes.trust.scale != NULL:
             fastgd_into_units(lanes, lanes.live)
@@ -100,6 +106,7 @@ cdef class Calibration:
         if lanes.trust.scale != NULL:
             self.evaluator.scale_gradients(lanes.all_lanes, lanes.live, True)
             fastgd_out_of_units(lanes, lanes.live)
+        self.is_inside = False
         lanes.here, lanes.trial = lanes.trial, lanes.here
         lanes.rounds_left = 0  # more evaluations were made than it counts with
 
@@ -172,6 +179,7 @@ cdef class Calibration:
                 at = i * lanes.capacity + lane_of[j]
                 self.slopes[at] = lanes.trial.g[at]
                 self.others[at] = self.first_values[at] = self.second_values[at] = NAN
+        self.differences.gradients_alone = True
         self.differences.first_values = self.first_values
         self.differences.second_values = self.second_values
         self.differences.stencil.stretch = STRETCH
@@ -184,6 +192,7 @@ cdef class Calibration:
         else:
             late = self.differences.take(lane_of, n)
         self.keep_others(lane_of, n)
+        self.differences.gradients_alone = False
         self.differences.first_values = self.differences.second_values = NULL
         self.differences.stencil.stretch = 1.0
         return late
@@ -278,15 +287,20 @@ cdef class Calibration:
             self.errors[at] = rounding + truncation
             if fabs(bend) > SEEN * eps:
                 self.curvatures[at] = bend / (p * p)
-            if truncation > MARGIN * rounding + max(SMALL_ERROR * fabs(slope), tolerance):
-                if at_start and truncation <= LARGE_ERROR * fabs(slope):
+            # nor is an error of interest by which the root of the slope moves by a small part of the step
+            if truncation > MARGIN * rounding + max(SMALL_ERROR * max(fabs(slope), fabs(bend / p)), tolerance):
+                if slope == 0.0:  # no difference is seen by the usual step
+                    self.needs[at] = LONGER
+                elif at_start and truncation <= LARGE_ERROR * fabs(slope):
                     self.set_factor(at, usual * shortened(rounding, truncation))
                 else:
                     self.needs[at] = SHORTER
             elif (fabs(slope) <= MARGIN * rounding and fabs(self.others[at]) <= MARGIN * eps / fabs(p)
                   and max(fabs(a - f), fabs(b - f)) > LARGE_CHANGE * largest):
                 self.needs[at] = SHORTER
-            elif eps > ROUNDING_ERROR * fabs(self.others[at] * p) and fabs(bend) <= WELL_SEEN * eps:
+            elif eps >= ROUNDING_ERROR * fabs(self.others[at] * p) and fabs(bend) <= WELL_SEEN * eps:
+                self.needs[at] = LONGER
+            elif at_start and eps == lanes.trust.noise[lane] and rounding > truncation:  # the noise is known
                 self.needs[at] = LONGER
             n_needs += self.needs[at] != NO_REPAIR
         return n_needs
@@ -311,14 +325,14 @@ cdef class Calibration:
         repair.factor = 1.0
         repair.best_curvature = self.curvatures[at]
         if repair.grows:
-            repair.h = STRETCH * fabs(self.h[at])
+            repair.h = RATIO * power_of_two_below(fabs(self.h[at]))
             repair.slope = self.others[at]
             repair.change = fabs(self.others[at] - self.slopes[at])
-            repair.best_h = STRETCH * usual
+            repair.best_h = power_of_two_below(fabs(self.h[at]))
             repair.best_slope = self.others[at]
             repair.best_error = INFINITY
         else:
-            repair.h = usual / STRETCH
+            repair.h = usual / RATIO
             repair.slope = repair.best_slope = self.slopes[at]
             repair.change = repair.best_error = INFINITY
             repair.best_h = usual
@@ -330,7 +344,7 @@ cdef class Calibration:
         cdef Repair kept
         cdef double noise
         while n_active:
-            if self.probe(i, n_active):
+            if self.probe_all(i, n_active):
                 return 1
             for k in range(n_active):
                 self.advance(&self.repairs[k], i, k)
@@ -367,9 +381,6 @@ cdef class Calibration:
         cdef double f = lanes.trial.f[repair.lane], a = self.a[k], b = self.b[k], p = self.p[k], q = self.q[k]
         cdef double slope, change, rounding, error, eps, largest, bend
         cdef bint agrees
-        if lanes.fault[repair.lane] != RUNNING and not (isfinite(a) and isfinite(b)):
-            lanes.fault[repair.lane] = RUNNING
-            a = NAN
         if not isfinite(a) or not isfinite(b):
             repair.slope = NAN
             repair.is_over = repair.grows
@@ -379,7 +390,7 @@ cdef class Calibration:
             eps = rounding_at(lanes, repair.lane, largest)
             rounding = eps / fabs(p)
             change = fabs(slope - repair.slope)
-            error = change / STRETCH + rounding
+            error = change / RATIO + rounding
             if isnan(error) or max(fabs(a - f), fabs(b - f)) <= MARGIN * eps:
                 error = INFINITY
             if error < repair.best_error:
@@ -388,9 +399,9 @@ cdef class Calibration:
                 repair.best_slope = slope
                 repair.best_error = error
                 repair.factor = 1.0
-                if not repair.grows and change > (STRETCH * STRETCH - 1.0) * MARGIN * rounding:
+                if not repair.grows and change > (RATIO * RATIO - 1.0) * MARGIN * rounding:
                     # a step that balances the two errors, of which truncation falls by h^2
-                    repair.factor = shortened(rounding, change / (STRETCH * STRETCH - 1.0))
+                    repair.factor = shortened(rounding, change / (RATIO * RATIO - 1.0))
                 repair.best_curvature = bend / (p * p) if fabs(bend) > SEEN * eps else 0.0
             if repair.grows:
                 repair.is_over = error < INFINITY and change > MARGIN * max(repair.change, rounding)
@@ -400,18 +411,36 @@ cdef class Calibration:
                 repair.is_over = agrees or rounding > repair.best_error
             repair.slope = slope
             repair.change = change
-        repair.h = STRETCH * repair.h if repair.grows else repair.h / STRETCH
+        repair.h = RATIO * repair.h if repair.grows else repair.h / RATIO
         repair.is_over |= (repair.h > LONGEST * self.size_of(at) or repair.h < SHORTEST * self.size_of(at)
                            or nfev_of(lanes, repair.lane) + 2 > count_limit(lanes, MAXFEV_LIMIT)[repair.lane])
 
-    cdef int probe(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
-        """The values at both points of a pair in coordinate i, for the first n that are listed; 1 if the time ran out.
-        """
+    cdef int probe_all(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
+        """The values at both points of a pair in coordinate i, for the first n that are listed, nan where the function
+        raises; 1 if the time ran out."""
+        cdef Py_ssize_t j
+        if not self.blocks.objective.needs_gil:
+            return self.probe(i, 0, n)
+        with gil:
+            try:
+                return self.probe(i, 0, n)
+            except Exception:
+                for j in range(n):
+                    try:
+                        if self.probe(i, j, 1):
+                            return 1
+                    except Exception:
+                        self.a[j] = self.b[j] = NAN
+                        count(self.lanes, self.some + j, 1, 2, 0)
+        return 0
+
+    cdef int probe(self, Py_ssize_t i, Py_ssize_t start, Py_ssize_t n) except -1 nogil:
+        """The same for n of them, from number `start` on."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t j, k, at, side
         cdef double upper = INFINITY, lower = -INFINITY, x
         cdef double *row
-        for j in range(n):
+        for j in range(start, start + n):
             self.some[j] = self.repairs[j].lane
             at = i * lanes.capacity + self.some[j]
             self.p[j] = self.repairs[j].h
@@ -419,22 +448,26 @@ cdef class Calibration:
                 lower = lanes.lower[at]
                 upper = lanes.upper[at]
             fit_steps(lanes.trial.x[at], lower, upper, &self.p[j], &self.q[j])
-        self.blocks.open(lanes.trial.x, self.some, n, 1)
-        for k in range(lanes.n_dim):
-            row = self.blocks.block.x + k * self.blocks.block.stride
-            for j in range(n):
-                row[j] = lanes.trial.x[k * lanes.capacity + self.some[j]]
-        row = self.blocks.block.x + i * self.blocks.block.stride
+        self.blocks.open(lanes.trial.x, self.some + start, n, 1)
         for side in range(2):
+            for k in range(lanes.n_dim):  # the function may have kept the points of the last call
+                row = self.blocks.block.x + k * self.blocks.block.stride
+                for j in range(n):
+                    row[j] = lanes.trial.x[k * lanes.capacity + self.some[start + j]]
+            row = self.blocks.block.x + i * self.blocks.block.stride
             for j in range(n):
-                x = lanes.trial.x[i * lanes.capacity + self.some[j]]
-                row[j] = x + (self.q[j] if side else self.p[j])
+                x = lanes.trial.x[i * lanes.capacity + self.some[start + j]]
+                row[j] = x + (self.q[start + j] if side else self.p[start + j])
             self.blocks.pad(n)
             if not self.blocks.call(VALUE):
                 return 1
-        count(lanes, self.some, n, 2, 0)
-        self.a = self.blocks.values_before
-        self.b = self.blocks.values
+        for j in range(n):
+            self.a[start + j] = self.blocks.values_before[j]
+            self.b[start + j] = self.blocks.values[j]
+            if lanes.fault[self.some[start + j]] != RUNNING:
+                lanes.fault[self.some[start + j]] = RUNNING
+                self.a[start + j] = NAN
+        count(lanes, self.some + start, n, 2, 0)
         return 0
 
 

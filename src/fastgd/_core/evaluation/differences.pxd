@@ -14,6 +14,7 @@ cdef class Differences:
     cdef Lanes *lanes
     cdef Py_ssize_t *some_lanes   # a part of those that gradients are taken of
     cdef Py_ssize_t *columns      # of a list of lanes, to be looked at again
+    cdef bint gradients_alone     # values that are wanted are there already
     cdef double *first_values     # (n_dim, capacity) to keep the values at both points of every pair; else NULL
     cdef double *second_values
     cdef bint has_differences(self) noexcept nogil

@@ -48,7 +48,8 @@ cdef inline double *moved_row(Stencil stencil, Py_ssize_t point) noexcept nogil:
     return plane(stencil, point % stencil.n_moves) + point // stencil.n_moves * stencil.lanes.capacity
 
 
-cdef inline void move_columns(Block *block, const double *x, Py_ssize_t i, Py_ssize_t column, Py_ssize_t n) noexcept nogil:
+cdef inline void move_columns(Block *block, const double *x, Py_ssize_t i, Py_ssize_t column,
+                              Py_ssize_t n) noexcept nogil:
     """Moves n columns of the block, in coordinate i, to x."""
     copy_few(block.x + i * block.stride + column, x, n)
 
@@ -86,7 +87,7 @@ cdef class Differences:
             self.stencil.fill_rows(x, lane_of, n)
         if self.stencil.is_forward:
             self.stencil.ask_for_middle(lane_of, n)
-        if self.first_values == NULL and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
+        if not self.gradients_alone and (lanes.want_in_common < 0 or lanes.want_in_common & VALUE):
             for j in range(n):
                 self.some_lanes[n_values] = lane_of[j]
                 n_values += lanes.want[lane_of[j]] & VALUE
@@ -310,7 +311,7 @@ cdef class Differences:
         cdef double *out = g if are_first_lanes(lane_of, n) else self.stencil.row
         if self.stencil.by_rows:
             finite = fastgd_row_of_quotients(out, first, second, self.stencil.h + at,
-                                             lanes.steps == NULL, length)
+                                             lanes.steps == NULL and self.first_values == NULL, length)
         else:
             finite = fastgd_quotients(&self.stencil.steps, out, first, second, x, length)
         if out != g:

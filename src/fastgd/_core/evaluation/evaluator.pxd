@@ -14,10 +14,13 @@ cdef class Evaluator:
     cdef Lanes *lanes
     cdef Py_ssize_t *value_lanes  # (capacity,) lists of lanes
     cdef Py_ssize_t *gradient_lanes
+    cdef Py_ssize_t *failed_lanes
+    cdef Py_ssize_t *unknown_lanes
     cdef int prepare(self, Lanes *lanes, bint hessians) except -1
     cdef Py_ssize_t most_evaluations(self) noexcept nogil
     cdef int evaluate(self) except -1 nogil
     cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil
     cdef int evaluate_as_wanted(self) except -1 nogil
+    cdef int take_shorter(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
     cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil
     cdef void scale_hessians(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

@@ -1,9 +1,12 @@
 """Evaluates what the lanes want: by asking the objective, and by differences for what it does not supply."""
 from cython cimport final, unlikely
-from ..memory.lanes cimport fastgd_into_units, fastgd_out_of_units
+from libc.math cimport isfinite
+from ..memory.lanes cimport count_limit, fastgd_into_units, fastgd_out_of_units, nfev_of
+from ..memory.problems cimport MAXFEV_LIMIT
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
-from ..stopping cimport RUNNING
+from ..stopping cimport EXCEPTION, NONFINITE, RUNNING
+from .blocks cimport count
 from .clock cimport Clock
 from .stencils cimport Stencil
 
@@ -11,6 +14,9 @@ cdef extern from "memory/lanes.h":
     void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     bint fastgd_want_alike(const Lanes *lanes, Py_ssize_t n) noexcept nogil
+
+# Times the usual step: once more where the function has failed.
+cdef double SHORTER = 0.125
 
 
 @final
@@ -42,6 +48,8 @@ cdef class Evaluator:
         for time in range(2):
             self.value_lanes = take_integers(self.slab, lanes.capacity)
             self.gradient_lanes = take_integers(self.slab, lanes.capacity)
+            self.failed_lanes = take_integers(self.slab, lanes.capacity)
+            self.unknown_lanes = take_integers(self.slab, lanes.capacity)
             if time == 0:
                 self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         lanes.cost = self.most_evaluations()
@@ -119,6 +127,8 @@ cdef class Evaluator:
             late = self.blocks.evaluate_points(lane_of, n, want & ~HESSIAN)
         else:
             late = self.differences.take(lane_of, n)
+            if self.lanes.any_fault and self.calibrates and not late:
+                late = self.take_shorter(lane_of, n)
         if want & HESSIAN and not late:
             late = self.hessians.take(lane_of, n)
         if self.lanes.trust.scale != NULL:
@@ -126,6 +136,43 @@ cdef class Evaluator:
                 self.scale_gradients(lane_of, n, True)
             if want & HESSIAN:
                 self.scale_hessians(lane_of, n)
+        return late
+
+    cdef int take_shorter(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
+        """Differences by shorter steps, once, in lanes where the function has failed at the usual ones, but not at the
+        trial point itself; 1 if the time ran out."""
+        cdef Lanes *lanes = self.lanes
+        cdef Py_ssize_t i, j, lane, n_failed = 0, n_unknown = 0, n_left = 0
+        cdef bint may_be_asked
+        cdef int late
+        for j in range(n):
+            lane = lane_of[j]
+            may_be_asked = (lanes.fault[lane] == NONFINITE or lanes.fault[lane] == EXCEPTION) and (
+                not lanes.trial.knows_f[lane] or isfinite(lanes.trial.f[lane])) and (
+                nfev_of(lanes, lane) + 2 * lanes.n_dim + 1 <= count_limit(lanes, MAXFEV_LIMIT)[lane])
+            for i in range(lanes.n_dim):
+                may_be_asked &= isfinite(lanes.trial.x[i * lanes.capacity + lane])
+            self.failed_lanes[n_failed] = lane
+            n_failed += may_be_asked
+        for j in range(n_failed):
+            lane = self.failed_lanes[j]
+            lanes.fault[lane] = RUNNING
+            self.unknown_lanes[n_unknown] = lane
+            n_unknown += not lanes.trial.knows_f[lane]
+        if n_unknown and self.blocks.evaluate_points(self.unknown_lanes, n_unknown, VALUE):
+            return 1
+        for j in range(n_failed):
+            self.failed_lanes[n_left] = self.failed_lanes[j]
+            n_left += lanes.fault[self.failed_lanes[j]] == RUNNING
+        n_failed = n_left
+        if not n_failed:
+            return 0
+        self.differences.gradients_alone = True
+        self.differences.stencil.stretch = SHORTER
+        late = self.differences.take(self.failed_lanes, n_failed)
+        self.differences.stencil.stretch = 1.0
+        self.differences.gradients_alone = False
+        count(lanes, self.failed_lanes, n_failed, 0, -1)
         return late
 
     cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil:

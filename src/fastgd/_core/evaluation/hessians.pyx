@@ -20,8 +20,9 @@ from .blocks cimport (
 )
 from .stencils cimport RELATIVE_STEP, fit_steps, rounded_step
 
-# Steps relative to max(unit, |x|), if those of gradients are the usual ones. Rounding leaves an error of eps |g| / h in a difference of gradients, and of
-# 4 eps |f| / h^2 in a second difference of values; the terms that are left out are of order h, and of order h^2.
+# Steps relative to max(unit, |x|), if those of gradients are the usual ones. Rounding leaves an error of eps |g| / h
+# in a difference of gradients, and of 4 eps |f| / h^2 in a second difference of values; the terms that are left out
+# are of order h, and of order h^2.
 cdef double STEP_OF_GRADIENTS = 2.0 ** -26
 cdef double STEP_OF_VALUES = 2.0 ** -13
 
@@ -100,14 +101,14 @@ cdef class Hessians:
         """The offsets of the points x of n lanes; 0 in a coordinate that is fixed."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, k, at, n_numbers = lanes.n_dim * lanes.capacity
-        cdef double h, second
+        cdef double h, second, share, unit
         for i in range(lanes.n_dim):
             for j in range(n):
                 at = i * lanes.capacity
                 k = at + lane_of[j]
-                h = rounded_step(x[at + j],
-                                 factor * (lanes.trust.factor[k] / RELATIVE_STEP) if lanes.trust.factor != NULL else factor,
-                                 lanes.trust.unit[k] if lanes.trust.unit != NULL else 1.0)
+                share = lanes.trust.factor[k] / RELATIVE_STEP if lanes.trust.factor != NULL else 1.0
+                unit = lanes.trust.unit[k] if lanes.trust.unit != NULL else 1.0
+                h = rounded_step(x[at + j], factor * share, unit)
                 second = -h
                 if lanes.bounded:
                     fit_steps(x[at + j], lanes.lower[at + lane_of[j]], lanes.upper[at + lane_of[j]], &h, &second)

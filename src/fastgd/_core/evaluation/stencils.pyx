@@ -75,13 +75,13 @@ cdef class Stencil:
         set_table(&self.one_sided, ONE_SIDED[order])
         self.steps = Steps(steps[0] if steps is not None and steps.shape[0] == 1 else 0.0, RELATIVE_STEP, 1.0)
         self.stretch = 1.0
-        self.slab = Slab()
 
     cdef int prepare(self, Blocks blocks) except -1:
         """Takes the memory."""
         cdef Lanes *lanes = blocks.lanes
         cdef Py_ssize_t i
         self.lanes = lanes
+        self.slab = Slab()
         self.lay_out(blocks)
         self.slab.allocate("differences", lanes.capacity, lanes.n_dim)
         self.lay_out(blocks)
@@ -115,8 +115,8 @@ cdef class Stencil:
         """Finds out whether every step has to be kept in its row, because it is not the usual one of x or that of all.
         """
         cdef Lanes *lanes = self.lanes
-        self.by_rows = (not self.is_pair or lanes.bounded or lanes.trust.unit != NULL or lanes.factors_differ or self.stretch != 1.0
-                        or lanes.steps != NULL and self.steps.step == 0.0)
+        self.by_rows = (not self.is_pair or lanes.bounded or lanes.trust.unit != NULL or lanes.factors_differ
+                        or self.stretch != 1.0 or lanes.steps != NULL and self.steps.step == 0.0)
 
     def offsets(self, const double[:, :] points, const double[:, :] lower=None, const double[:, :] upper=None,
                 const double[:, :] x_scale=None, double times=1.0):
@@ -180,10 +180,8 @@ cdef class Stencil:
 
     cdef const double *of_lanes(self, const double *row, double *room, const Py_ssize_t *lane_of,
                                 Py_ssize_t n) noexcept nogil:
-        """The numbers of n lanes, side by side; 1 where there are none."""
+        """The numbers of n lanes, side by side."""
         cdef Py_ssize_t j
-        if row == NULL:
-            return self.ones
         if are_first_lanes(lane_of, n):
             return row
         for j in range(n):
@@ -205,7 +203,9 @@ cdef class Stencil:
             factor = self.usual
             if lanes.trust.factor != NULL:
                 factor = self.of_lanes(lanes.trust.factor + at, self.row, lane_of, n)
-            unit = self.of_lanes(lanes.trust.unit + at if lanes.trust.unit != NULL else NULL, self.other_row, lane_of, n)
+            unit = self.ones
+            if lanes.trust.unit != NULL:
+                unit = self.of_lanes(lanes.trust.unit + at, self.other_row, lane_of, n)
             fastgd_row_of_steps(self.h + at, self.second + at, x + at, self.step[i] if lanes.steps != NULL else 0.0,
                                 factor, unit, self.stretch, n)
             fits = fastgd_pairs_move(self.h + at, x + at, n)

@@ -15,6 +15,7 @@ class Source:
         *,
         lower: NDArray[np.float64] | None = None,
         upper: NDArray[np.float64] | None = None,
+        x_scale: NDArray[np.float64] | None = None,
         first: int = 0,
         batch_shape: tuple[int, ...] = (),
     ) -> None: ...
@@ -30,4 +31,7 @@ class Sink:
         nfev: NDArray[np.intp],
         njev: NDArray[np.intp],
         status: NDArray[np.intp],
+        reason: NDArray[np.intp],
+        seen: NDArray[np.float64],
+        expected: NDArray[np.float64],
     ) -> None: ...
