@@ -155,7 +155,7 @@ def test_noise_is_added_to_the_gradient(kind, n_dim):
 def test_noise_of_an_image_of_problems():
     """The number of a problem is that in C order."""
     options = {"learning_rate": 0.002, "noise": GaussianNoise(), "rng": 2, "maxiter": 5, "gtol": 0.0}
-    image, row = (minimize(rosenbrock, np.ones(shape), **options) for shape in ((2, 3, 2), (6, 2)))
+    image, row = (minimize(rosenbrock, np.full(shape, 1.5), **options) for shape in ((2, 3, 2), (6, 2)))
     assert np.array_equal(image.x.reshape(6, 2), row.x)
     assert not np.array_equal(image.x[0, 0], image.x[1, 0])
 

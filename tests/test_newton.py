@@ -10,7 +10,7 @@ import scipy.optimize
 import fastgd
 from fastgd import Status, functions, methods, minimize
 
-from .problems import bits, counted, rosenbrock, slopes_of_rosenbrock, valley
+from .problems import CHECKS_OF_JAC, bits, counted, rosenbrock, slopes_of_rosenbrock, valley
 
 
 def quadratic(n, seed=0):
@@ -71,7 +71,7 @@ def test_digits_double():
 
 
 @pytest.mark.parametrize("options", [{}, {"jac": slopes_of_rosenbrock}, {"jac": True}, {"bounds": (-1.5, [0.7, 2.0])},
-                                     {"bounds": (-1.5, [0.7, 2.0]), "jac": slopes_of_rosenbrock}, {"maxfev": 100}],
+                                     {"bounds": (-1.5, [0.7, 2.0]), "jac": slopes_of_rosenbrock}, {"maxfev": 150}],
                          ids=["values", "gradients", "pairs", "bounds", "bounds and gradients", "maxfev"])
 def test_side_by_side(options):
     """Every problem of a batch has the bits of its own pointwise run, in any order."""
@@ -105,7 +105,7 @@ def test_evaluations_are_counted(jac):
     slopes, gradients = counted(jac) if jac else (None, [])
     result = minimize(fun, [-1.2, 1.0], method="newton", jac=slopes)
     assert result.success
-    assert result.nfev == sum(calls)
+    assert result.nfev == sum(calls) - (CHECKS_OF_JAC if jac else 0)
     if jac:
         assert result.njev == sum(gradients) == 3 * (result.nit + 1)
     else:  # of each gradient 4 values, of each Hessian 6
@@ -135,7 +135,8 @@ def test_no_point_of_a_pair_is_asked_for_twice():
 
     result = minimize(pair, [-0.9, 0.7], jac=True, method="newton")
     assert result.success
-    assert len(set(seen)) == len(seen) == result.nfev == result.njev
+    assert len(set(seen)) == len(seen) == result.nfev + CHECKS_OF_JAC
+    assert result.nfev == result.njev
 
 
 @pytest.mark.parametrize("bounds", [(-1.5, [0.7, 0.4]), ([-1.2, -5.0], [-1.2, 5.0]), (-2.0, np.inf)])
@@ -195,8 +196,7 @@ def test_neighbours_do_not_lend_their_factors():
 
 def test_scale_of_small_variables():
     """The steps of a Hessian by values know x_scale, too."""
-    result = minimize(lambda x: rosenbrock((x[0] * 1e7, x[1] * 1e7)), [-1.2e-7, 1e-7], method="newton", gtol=1e-2,
-                      jac=fastgd.Difference(x_scale=1e-7))
+    result = minimize(lambda x: rosenbrock((x[0] * 1e7, x[1] * 1e7)), [-1.2e-7, 1e-7], method="newton", x_scale=1e-7)
     assert result.success
     assert result.nit < 60
     np.testing.assert_allclose(result.x, 1e-7, rtol=1e-4)
