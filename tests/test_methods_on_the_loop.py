@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import pickle
 
 import numpy as np
@@ -11,7 +12,7 @@ import scipy.optimize
 from fastgd import Difference, Status, gradient, maximize, methods, minimize, schedules, scipy_method
 from fastgd.noise import GaussianNoise
 
-from .problems import FIELDS, bits, counted, rosenbrock, slopes_of_rosenbrock, valley
+from .problems import CHECKS_OF_JAC, FIELDS, bits, counted, rosenbrock, slopes_of_rosenbrock, valley
 
 METHODS = {"gd, fixed": methods.GradientDescent(0.02)} | {
     name: method if method.fixed_rate is None else dataclasses.replace(method, learning_rate=0.02)
@@ -62,9 +63,9 @@ def steps_within(trace, xtol):
 
 
 def falls_within(trace, ftol):
-    """0 < f_(k-1) - f_k <= ftol max(1, |f_k|)."""
-    falls = -np.diff(trace.fun)
-    return np.append(False, (falls > 0) & (falls <= ftol * np.maximum(1.0, np.abs(trace.fun[1:]))))
+    """0 < f_(k-1) - f_k <= ftol max(|f_k|, min(1, |f_0|))."""
+    falls, floor = -np.diff(trace.fun), min(1.0, abs(trace.fun[0]))
+    return np.append(False, (falls > 0) & (falls <= ftol * np.maximum(floor, np.abs(trace.fun[1:]))))
 
 
 CRITERIA = {
@@ -83,9 +84,10 @@ CRITERIA = {
 @pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("vectorized", [False, True])
 def test_criterion_ends_the_run_where_it_first_holds(name, bounds, criterion, vectorized):
-    """The status comes at the first iterate of the path at which the criterion, computed from it, holds."""
+    """The status comes at the first iterate of the path at which the criterion, computed from it, holds: by steps that
+    are taken as they are, since others may be mended at the end."""
     status, sizes, holds = CRITERIA[criterion]
-    options = {"bounds": bounds, "vectorized": vectorized}
+    options = {"bounds": bounds, "vectorized": vectorized, "jac": Difference(step=2.0**-17)}
     path = solve(name, trace=1, **options).trace
     assert path.nit.tolist() == list(range(len(path)))
     n_checked = 0
@@ -156,14 +158,18 @@ def test_minimum_at_a_bound_and_between(name):
 
 @every_method
 def test_success_is_claimed_within_the_tolerance_alone(name):
-    """On functions of very different sizes: GTOL exactly where no component exceeds gtol, never an answer that is not
-    finite."""
+    """On functions of very different sizes: GTOL exactly where no component exceeds gtol, PRECISION at the minimum
+    alone, never an answer that is not finite."""
     for scale in 10.0 ** np.array([-300, -200, -100, -20, -7, 0, 7, 20, 100, 200, 290]):
         for gtol in (0.0, 1e-6, 1e-6 * scale):
             with np.errstate(over="ignore"):
                 result = minimize(lambda x, c=scale: c * valley(x), X0, method=METHODS[name], gtol=gtol, maxiter=100)
             assert np.isfinite(result.x).all()
-            assert result.success == (np.abs(result.jac).max() <= gtol)
+            if result.status == Status.PRECISION:
+                assert name in SEARCHES
+                assert np.abs(result.x).max() <= 1e-7
+            else:
+                assert result.success == (np.abs(result.jac).max() <= gtol)
             if name in SEARCHES and gtol == 1e-6 * scale:
                 assert result.success
 
@@ -173,19 +179,19 @@ def test_success_is_claimed_within_the_tolerance_alone(name):
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
 @pytest.mark.parametrize("bounds", [None, (-1e6, 1e8)])
 def test_search_stalls_only_by_rounding(x_scale, place, offset, bounds):
-    """The search ends without convergence only where the slopes are no larger than differences of rounded values can
-    be."""
+    """The search ends at the minimum, as far as rounded values show where that is; there is no other end, unless a
+    first step of x_scale does not change x."""
     def fun(x):
         return (x[0] - place) * (x[0] - place) + offset
 
     x0 = [place + 3.0 + 1e3 * place]
-    result = minimize(fun, x0, jac=Difference(x_scale=x_scale), bounds=bounds)
-    h = 2.0 ** (-52 / 3) * max(x_scale, abs(result.x[0]))
-    assert result.status in (Status.GTOL, Status.STALLED)
-    if result.status == Status.STALLED:
-        # the values near the minimum are rounded by eps |f| each
-        assert abs(result.jac[0]) <= 4 * 2.0**-52 * abs(result.fun) / h
-    assert 2 * abs(result.x[0] - place) <= max(1e-6, 8 * 2.0**-52 * abs(result.fun) / h) + 1e-4 * x_scale**2
+    result = minimize(fun, x0, x_scale=x_scale, bounds=bounds)
+    if x_scale < 2.0**-52 * x0[0]:
+        assert (result.status, result.x.tolist()) == (Status.STALLED, x0)
+        return
+    assert result.status in (Status.GTOL, Status.PRECISION)
+    # eps |f| is how far values near the minimum are rounded
+    assert abs(result.x[0] - place) <= 1e-8 * max(1.0, place) + 4 * math.sqrt(2.0**-52 * offset)
 
 
 def test_search_goes_on_far_from_the_origin():
@@ -206,7 +212,8 @@ def test_search_goes_on_far_from_the_origin():
 @with_and_without_bounds
 @pytest.mark.parametrize("options", [{}, {"ftol": 1e-9}, {"keep_best": True}, {"trace": 1}], ids=str)
 def test_calls_are_counted(name, jac, vectorized, bounds, options):
-    """nfev and njev are the calls of the functions; a pair brings the gradient of a trial with its value."""
+    """nfev and njev are the calls of the functions, but for those that check a gradient of the user's; a pair brings the
+    gradient of a trial with its value."""
     fun, calls = counted((lambda x: (valley(x), slopes_of_valley(x))) if jac == "pair" else valley)
     slope, slope_calls = counted(slopes_of_valley)
     result = solve(name, fun, bounds=bounds, vectorized=vectorized, gtol=1e-3,
@@ -214,6 +221,8 @@ def test_calls_are_counted(name, jac, vectorized, bounds, options):
     n_iterates = result.nit + 1
     for_hessians = 2 * n_iterates if name == "newton" else 0  # gradients; a vectorized function gets two at once
     at_once = for_hessians // 2 if vectorized else 0
+    if jac != "differences":
+        del calls[-CHECKS_OF_JAC:]
     if not vectorized:
         assert result.nfev == len(calls)
     elif jac != "differences":
@@ -239,7 +248,8 @@ def wobbling(x):
 @pytest.mark.parametrize("vectorized", [False, True])
 @with_and_without_bounds
 def test_every_iterate_is_shown_once(name, vectorized, bounds):
-    """Callback and trace see each iterate, none twice and no trial that was refused; what they see is true there."""
+    """Callback and trace see each iterate, none twice and no trial that was refused; what they see is true there. (By
+    given steps: those that are mended at the end show that iterate again.)"""
     x0 = np.array([[0.5, 1.0], [-0.6, 2.0], [0.1, 0.3], [0.4, 2.5]])
     seen = {problem: [] for problem in range(4)}
     points = set()
@@ -252,14 +262,15 @@ def test_every_iterate_is_shown_once(name, vectorized, bounds):
         state = intermediate_result
         seen[state.problem].append((state.nit, state.x.copy(), state.fun, state.jac.copy(), state.nfev))
 
-    result = solve(name, fun, x0, callback=callback, trace=1, vectorized=vectorized, bounds=bounds, maxiter=20,
-                   learning_rate=None if name in SEARCHES else 1e-6)
+    result = solve(name, fun, x0, jac=Difference(step=2.0**-18), callback=callback, trace=1, vectorized=vectorized,
+                   bounds=bounds, maxiter=20, learning_rate=None if name in SEARCHES else 1e-6)
     for problem in range(4):
         path, nit = result.trace[problem], result.nit[problem]
         assert path.nit.tolist() == list(range(nit + 1))
         assert [state[0] for state in seen[problem]] == list(range(1, nit + 1))
         assert np.array_equal(path.x[0], x0[problem])
-        assert np.array_equal(path.x[-1], result.x[problem])
+        answer = -1 if name != "gd" or result.success[problem] else np.argmin(path.fun)
+        assert np.array_equal(path.x[answer], result.x[problem])
         nfev = [state[4] for state in seen[problem]]
         assert all(np.diff([0, *nfev]) >= 5)
         assert nfev[-1] <= result.nfev[problem]
@@ -268,7 +279,7 @@ def test_every_iterate_is_shown_once(name, vectorized, bounds):
             assert tuple(x.tolist()) in points
             assert value == pytest.approx(wobbling(x), rel=1e-13)
             assert value == path.fun[k]
-            np.testing.assert_allclose(slope, gradient(wobbling, x, bounds=bounds), rtol=1e-7, atol=1e-6)
+            np.testing.assert_allclose(slope, gradient(wobbling, x, bounds=bounds), rtol=1e-7, atol=2e-6)
         if name == "gd":
             assert (np.diff(path.fun) <= 0).any()
             highest = [path.fun[max(0, 4 * ((k - 1) // 4 - 1)):k].max() for k in range(1, nit + 1)]
