@@ -48,6 +48,9 @@ cdef double ROUNDING_ERROR = 2.0 ** -16
 # A step that changes f by more than this part of it may be far too long.
 cdef double LARGE_CHANGE = 2.0 ** -10
 
+# The part of gtol that truncation may make of a gradient which is taken for small.
+cdef double SHARE_OF_TOLERANCE = 0.125
+
 cdef enum:
     # What a coordinate needs.
     NO_REPAIR = 0
@@ -281,7 +284,7 @@ cdef class Calibration:
             rounding = eps / usual
             truncation = fabs(slope - self.others[at]) / (STRETCH * STRETCH - 1.0)
             bend = bend_of(a - f, b - f, p, self.second[at])
-            tolerance = 0.0 if at_start else limit(lanes, GTOL_LIMIT)[lane]
+            tolerance = 0.0 if at_start else SHARE_OF_TOLERANCE * limit(lanes, GTOL_LIMIT)[lane]
             if not lanes.gtol_is_absolute:
                 tolerance /= scale_of(lanes, at)
             self.errors[at] = rounding + truncation
