@@ -72,7 +72,7 @@ class Runs:
 def slopes(function, columns):
     """Gradients at the columns, in extended precision: central differences, extrapolated to an error of h^4."""
     columns = np.asarray(columns, dtype=np.longdouble)
-    h = np.finfo(np.longdouble).eps ** np.longdouble(0.2) * np.maximum(1.0, abs(columns))
+    h = np.full_like(columns, np.finfo(np.longdouble).eps ** np.longdouble(0.2))  # all functions vary over lengths of 1
     gradients = np.empty_like(columns)
     for i, row in enumerate(columns):
         differences = []
