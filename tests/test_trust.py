@@ -199,11 +199,11 @@ def test_units_of_x_change_nothing(name, method, k):
 @pytest.mark.parametrize("method", ["bfgs", "lbfgs", "newton", "gd"])
 @pytest.mark.parametrize("name", LAWFUL)
 def test_origin_of_x_changes_no_more_than_rounding(name, method):
-    """Numbers near a million are 1e-10 apart. A tolerance relative to the first gradient leaves more than that."""
+    """Numbers near a million are 1e-10 apart."""
     fun = named(name)
     for start in ([0.75, -0.5], [1.25, 0.875]):
-        expected = minimize(fun, start, method=method, gtol=1e-6)
-        result = minimize(lambda x: fun(x - 1e6), np.array(start) + 1e6, method=method, gtol=1e-6)
+        expected = minimize(fun, start, method=method)
+        result = minimize(lambda x: fun(x - 1e6), np.array(start) + 1e6, method=method)
         assert result.success == expected.success
         np.testing.assert_allclose(result.x - 1e6, expected.x, rtol=0, atol=1e-5)
 

@@ -59,7 +59,7 @@ Status.__module__ = "fastgd"
 
 # In units of x / scale; and the part of x that this is at least.
 cdef double NEAR = 1e-8
-cdef double LAST_DIGITS = 2.0 ** -14
+cdef double LAST_DIGITS = 2.0 ** -22
 
 
 cdef bint moved_at_most_xtol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:

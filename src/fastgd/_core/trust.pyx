@@ -40,8 +40,10 @@ from .stopping cimport (
     size_at,
 )
 
-# A fall of f by so many times its rounding is no fall that values could show.
-cdef double UNSEEN_FALL = 64.0
+# A fall of f by so many times its rounding, about 1e-13 |f|, is none that searches could find.
+cdef double UNSEEN_FALL = 512.0
+# A change that differs from another by less than so many times its rounding does not contradict it.
+cdef double UNSEEN_CHANGE = 64.0
 # The same for what curvatures along the coordinates promise, which may be far more than those along the direction do.
 cdef double LARGEST_UNSEEN_FALL = 2.0 ** 20
 # How often steps are mended in a run: then differences contradict each other.
@@ -466,7 +468,7 @@ cdef class Trust:
             else:
                 self.compare(lane, length, &promised, &seen, &rounding)
             gap = fabs(promised - seen)
-            if isfinite(seen) and gap > UNSEEN_FALL * rounding:
+            if isfinite(seen) and gap > UNSEEN_CHANGE * rounding:
                 if gap <= LARGE_DIFFERENCE * max(fabs(promised), fabs(seen)):
                     return True
                 if agrees:
