@@ -469,6 +469,7 @@ def test_step_that_vanishes_on_the_way(name):
 
 @every_method
 @every_kind
+@pytest.mark.filterwarnings("ignore:jac contradicts the values:RuntimeWarning")  # which are noisy
 def test_objective_that_is_not_deterministic(kind, name):
     """Noise, and exceptions that do not come again, end within the limits."""
     rng = np.random.default_rng(5)
@@ -535,16 +536,16 @@ def test_objective_that_raises_in_the_middle_of_a_search(kind, on_error):
 
     if on_error == "raise":
         with pytest.raises(LookupError) as caught:
-            solve(kind, "gd", x0, spoil=raising(error, faulty))
+            solve(kind, "gd", x0, x_scale=1, spoil=raising(error, faulty))
         assert caught.value is error
         assert error.__notes__ == ["fastgd: raised for problem 1 at iteration 1"]
     else:
-        result = solve(kind, "gd", x0, spoil=raising(error, faulty), on_error="record")
+        result = solve(kind, "gd", x0, x_scale=1, spoil=raising(error, faulty), on_error="record")
         assert result.status[1] == Status.EXCEPTION
         assert result.nit[1] == 0
         assert np.array_equal(result.x[1], x0[1])
         assert result.fun[1] == valleys(x0[1])
-        assert bits(result, others(4, 1)) == bits(solve(kind, "gd", x0), others(4, 1))
+        assert bits(result, others(4, 1)) == bits(solve(kind, "gd", x0, x_scale=1), others(4, 1))
     assert any(refused)
 
 
@@ -603,7 +604,8 @@ def test_limit_on_evaluations(name, jac, bounds, vectorized):
         result = minimize(fun, x0, method=GENTLE[name], jac=jac, bounds=bounds, maxfev=maxfev, gtol=0.0, maxiter=60,
                           vectorized=vectorized)
         assert result.nfev <= maxfev
-        assert vectorized or result.nfev == len(calls) - (0 if jac is None else CHECKS_OF_JAC)
+        is_checked = jac is not None and np.isfinite(result.jac).all()  # else there was no room for the first gradient
+        assert vectorized or result.nfev == len(calls) - CHECKS_OF_JAC * is_checked
         if jac is None:
             assert result.status == Status.MAXFEV or result.nit == 60 or maxfev == 111
             if result.status == Status.MAXFEV:
