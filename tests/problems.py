@@ -6,7 +6,7 @@ bits either way.
 
 import numpy as np
 
-# At how many points a gradient of the user's is compared with values, at the start of problem 0: nfev does not count them.
+# At how many points a gradient of the user's is compared with values, at the start of problem 0. They are not in nfev.
 CHECKS_OF_JAC = 2
 
 FIELDS = ("x", "fun", "jac", "nit", "nfev", "njev", "status")

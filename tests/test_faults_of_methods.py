@@ -423,8 +423,8 @@ def test_next_point_that_is_nan(name, step, bounds, vectorized):
         return 1e300 * np.abs(np.nan_to_num(x)).sum(axis=0)
 
     with np.errstate(over="ignore"):
-        result = minimize(fun, [0.5, 0.25], method=HUGE_STEPS[name], jac=Difference(step=step), bounds=bounds, maxiter=5,
-                          vectorized=vectorized)
+        result = minimize(fun, [0.5, 0.25], method=HUGE_STEPS[name], jac=Difference(step=step), bounds=bounds,
+                          maxiter=5, vectorized=vectorized)
     assert np.isfinite(result.x).all()
     assert not result.success
     assert bounds is None or np.abs(result.x).max() <= bounds[1]

@@ -68,7 +68,8 @@ X0 = [-0.7, 0.9]
 
 def trace(chosen, slope, n_steps, x0=X0, fun=None, **options):
     """The path of a single run that ends after n_steps."""
-    result = minimize(fun or FUNCTIONS[slope], x0, method=chosen, jac=slope, maxiter=n_steps, gtol=0.0, trace=1, **options)
+    result = minimize(fun or FUNCTIONS[slope], x0, method=chosen, jac=slope, maxiter=n_steps, gtol=0.0, trace=1,
+                      **options)
     assert result.nit == n_steps
     return result.trace
 

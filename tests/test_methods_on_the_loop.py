@@ -212,8 +212,8 @@ def test_search_goes_on_far_from_the_origin():
 @with_and_without_bounds
 @pytest.mark.parametrize("options", [{}, {"ftol": 1e-9}, {"keep_best": True}, {"trace": 1}], ids=str)
 def test_calls_are_counted(name, jac, vectorized, bounds, options):
-    """nfev and njev are the calls of the functions, but for those that check a gradient of the user's; a pair brings the
-    gradient of a trial with its value."""
+    """nfev and njev are the calls of the functions, but for those that check a gradient of the user's; a pair brings
+    the gradient of a trial with its value."""
     fun, calls = counted((lambda x: (valley(x), slopes_of_valley(x))) if jac == "pair" else valley)
     slope, slope_calls = counted(slopes_of_valley)
     result = solve(name, fun, bounds=bounds, vectorized=vectorized, gtol=1e-3,
