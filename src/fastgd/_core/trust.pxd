@@ -17,6 +17,7 @@ cdef class Trust:
     cdef double *v                # (n_dim,)
     cdef double *exponents
     cdef bint objective_needs_gil
+    cdef double ahead             # f a short way down from the iterate that was compared last
     cdef bint checks_jac          # the user's gradient, at the start of the first problem
     cdef Py_ssize_t first         # the number of the first problem of the run
     cdef int prepare(self, Lanes *lanes, bint gtol_is_absolute) except -1

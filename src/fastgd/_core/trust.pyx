@@ -280,7 +280,7 @@ cdef class Trust:
             slope = free_slope(lanes, at)
             error = self.calibration.errors[at]
             tolerance = self.tolerance_at(lane, at)
-            if fabs(slope) > tolerance and not fabs(slope) <= 2.0 * error:
+            if fabs(slope) > tolerance and (self.calibration.needs[at] or not fabs(slope) <= 2.0 * error):
                 is_small = False
             if error > 4.0 * tolerance and (slope != 0.0 or self.calibration.others[at] != 0.0):
                 is_seen = False
@@ -419,7 +419,7 @@ cdef class Trust:
         elif is_unseen or (not is_repaired and -lanes.trust.promised[lane] <= UNSEEN_FALL * eps
                            and fall <= LARGEST_UNSEEN_FALL * eps):
             lanes.status[lane] = STALLED if self.contradicts(lane) else PRECISION
-        elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS:
+        elif is_repaired and lanes.trust.repairs[lane] < MOST_REPAIRS and self.has_room(lane, lanes.cost):
             lanes.trust.repairs[lane] += 1
             lanes.status[lane] = RUNNING
         elif not self.contradicts(lane):
@@ -445,7 +445,8 @@ cdef class Trust:
             self.note(lane, NO_LOWER, lanes.norm[lane], NAN)
         elif not self.agrees_with_values(lane, &slope, &by_values):
             self.note(lane, JAC, slope, by_values)
-        elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps:
+        elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps and not (
+                self.ahead < lanes.here.f[lane] - UNSEEN_FALL * eps):
             lanes.status[lane] = PRECISION
         else:
             self.note(lane, NO_LOWER, size_at(lanes, lane), NAN)
@@ -513,6 +514,8 @@ cdef class Trust:
                 rise[side] = NAN
                 if self.evaluator.blocks.call(VALUE):
                     rise[side] = self.evaluator.blocks.values[0]
+            if length == STEP_OF_COMPARISON:
+                self.ahead = rise[0]
             if isfinite(rise[0]) and isfinite(rise[1]):
                 seen[0] = 0.5 * (rise[0] - rise[1])
                 rounding[0] = rounding_at(lanes, lane, max(fabs(rise[0]), fabs(rise[1])))

@@ -53,10 +53,11 @@ cdef class Calibration:
     cdef int look_at_trials(self) except -1
     cdef int take_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
     cdef int take_others_of_each(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
-    cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint are_counted) noexcept nogil
     cdef void forget(self, Py_ssize_t lane) noexcept nogil
     cdef void find_single_precision(self, Py_ssize_t lane) noexcept nogil
     cdef Py_ssize_t judge(self, Py_ssize_t lane, bint at_start) noexcept nogil
+    cdef bint sees(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil
     cdef int repair(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
     cdef void set_factor(self, Py_ssize_t at, double h) noexcept nogil
     cdef double size_of(self, Py_ssize_t at) noexcept nogil

@@ -33,7 +33,7 @@ cdef double STRETCH = 5.848468629
 cdef double RATIO = 8.0
 # Steps below this part of x change it by too few of its digits; those beyond this part say nothing about x.
 cdef double SHORTEST = 2.0 ** -44
-cdef double LONGEST = 0.5
+cdef double LONGEST = 0.125
 cdef double SINGLE_PRECISION = 2.0 ** -23
 # Rounding may add up to so many times what it does to a single value.
 cdef double MARGIN = 4.0
@@ -134,7 +134,8 @@ cdef class Calibration:
             n_listed = 0
             for j in range(n):
                 lane = lane_of[j]
-                if self.needs[i * lanes.capacity + lane] != NO_REPAIR:
+                if self.needs[i * lanes.capacity + lane] != NO_REPAIR and (
+                        nfev_of(lanes, lane) + 2 <= count_limit(lanes, MAXFEV_LIMIT)[lane]):
                     self.repairs[n_listed].lane = lane
                     self.start_repair(&self.repairs[n_listed], i * lanes.capacity + lane)
                     n_listed += 1
@@ -194,7 +195,7 @@ cdef class Calibration:
                     late = self.take_others_of_each(lane_of, n)
         else:
             late = self.differences.take(lane_of, n)
-        self.keep_others(lane_of, n)
+        self.keep_others(lane_of, n, not late)
         self.differences.gradients_alone = False
         self.differences.first_values = self.differences.second_values = NULL
         self.differences.stencil.stretch = 1.0
@@ -212,12 +213,13 @@ cdef class Calibration:
                     count(self.lanes, lane_of + j, 1, 2 * self.lanes.n_dim, 1)
         return 0
 
-    cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
+    cdef void keep_others(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint are_counted) noexcept nogil:
         """The slopes by longer steps, and these; what failed there is no fault of the lane."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, at
         cdef double upper = INFINITY, lower = -INFINITY, unit
-        count(lanes, lane_of, n, 0, -1)
+        if are_counted:
+            count(lanes, lane_of, n, 0, -1)
         for i in range(lanes.n_dim):
             for j in range(n):
                 at = i * lanes.capacity + lane_of[j]
@@ -331,14 +333,20 @@ cdef class Calibration:
             repair.h = RATIO * power_of_two_below(fabs(self.h[at]))
             repair.slope = self.others[at]
             repair.change = fabs(self.others[at] - self.slopes[at])
-            repair.best_h = power_of_two_below(fabs(self.h[at]))
-            repair.best_slope = self.others[at]
-            repair.best_error = INFINITY
+            repair.best_h = 0.0
+            repair.best_slope = self.slopes[at]
+            repair.best_error = self.errors[at] if self.sees(repair.lane, at) else INFINITY
         else:
             repair.h = usual / RATIO
             repair.slope = repair.best_slope = self.slopes[at]
             repair.change = repair.best_error = INFINITY
             repair.best_h = usual
+
+    cdef bint sees(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil:
+        """Whether the values by longer steps differ from that at x by more than rounding."""
+        cdef double f = self.lanes.trial.f[lane], a = self.first_values[at], b = self.second_values[at]
+        cdef double eps = rounding_at(self.lanes, lane, max(fabs(f), fabs(a), fabs(b)))
+        return max(fabs(a - f), fabs(b - f)) > MARGIN * eps
 
     cdef int repair(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
         """Finds better steps in coordinate i for those that are listed, side by side; 1 if the time ran out."""
@@ -365,8 +373,8 @@ cdef class Calibration:
             lane = self.repairs[k].lane
             at = i * lanes.capacity + lane
             self.curvatures[at] = self.repairs[k].best_curvature
-            if not self.repairs[k].best_error < INFINITY:
-                continue  # nothing was seen
+            if not self.repairs[k].best_error < INFINITY or self.repairs[k].best_h == 0.0:
+                continue  # nothing better was seen
             if self.repairs[k].grows:
                 noise = max(fabs(self.slopes[at] - self.repairs[k].best_slope) * fabs(self.h[at]) / STRETCH,
                             fabs(self.others[at] - self.repairs[k].best_slope) * fabs(self.h[at]))
