@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.optimize._numdiff import approx_derivative
 
-from fastgd import Difference, Status, gradient, minimize
+from fastgd import Status, gradient, minimize
 
 from . import reference
 from .problems import bits, rosenbrock, slopes_of_rosenbrock, valley, wavy
@@ -82,9 +82,9 @@ sizes = st.builds(lambda sign, exponent, m: sign * m * 10.0**exponent, st.sample
 
 
 def check_steps(points, x, x_scale=1.0):
-    """x + h and x - h for every coordinate, with h the nearest power of two, then x, then the same with 8 h; where that
-    shows no difference longer ones by turns, up to half of the size of x. They are rounded only where numbers lie further
-    apart than at x."""
+    """x + h and x - h for every coordinate, with h the nearest power of two, then x, then the same with 5.8 h; where
+    that shows no difference longer ones by turns, 8 times as long each, up to an eighth of the size of x. They are rounded
+    only where numbers lie further apart than at x."""
     def check_pair(pair, i, stretch):
         ideal = CBRT_EPS * max(x_scale, abs(x[i]))
         h = 2.0 ** math.floor(math.log2(ideal))
@@ -95,14 +95,18 @@ def check_steps(points, x, x_scale=1.0):
             assert error <= (math.ulp(point[i]) / 2 if math.ulp(point[i]) > math.ulp(x[i]) else 0)
 
     n = len(x)
-    assert len(points) == 2 * n + 1 + 2 * n + 8 * n
     assert points[2 * n] == x
+    at = 4 * n + 1
     for i in range(n):
         check_pair(points[2 * i:2 * i + 2], i, 1)
-        check_pair(points[2 * n + 1 + 2 * i:2 * n + 3 + 2 * i], i, 8)
-        for j, stretch in enumerate((64, 512, 4096, 32768)):
-            at = 4 * n + 1 + 8 * i + 2 * j
+        longer = [abs(Fraction(point[i]) - Fraction(x[i])) for point in points[2 * n + 1 + 2 * i:2 * n + 3 + 2 * i]]
+        shorter = 2.0 ** round(math.log2(abs(Fraction(points[2 * i][i]) - Fraction(x[i]))))
+        assert all(5.8 * shorter < length < 5.9 * shorter for length in longer)
+        stretch = 32
+        while stretch * shorter <= max(x_scale, abs(x[i])) / 8:
             check_pair(points[at:at + 2], i, stretch)
+            stretch, at = 8 * stretch, at + 2
+    assert at == len(points)
 
 
 @given(x=st.lists(sizes, min_size=1, max_size=4))
@@ -272,9 +276,11 @@ def test_difference_is_central_where_it_fits():
     fun, points = spied(rosenbrock)
     gradient(fun, [0.5, 0.0], bounds=([0.0, 0.0], [1.0, 1.0]))
     h, k = reference.rounded_step(np.array([0.5, 0.0]))
+    longer = 5.848468629  # no power of two: these points have all their digits
     offsets = [(x - 0.5, y) for x, y in points]
     assert set(offsets[:5]) == {(0, 0), (h, 0), (-h, 0), (0, k), (0, 2 * k)}
-    assert set(offsets[5:]) == {(8 * h, 0), (-8 * h, 0), (0, 8 * k), (0, 16 * k)}
+    expected = [(longer * h, 0), (-longer * h, 0), (0, longer * k), (0, 2 * longer * k)]
+    np.testing.assert_allclose(sorted(offsets[5:]), sorted(expected), rtol=1e-9, atol=1e-15)
     assert len(points) == 9
 
 

@@ -305,7 +305,8 @@ def test_numbers_out_of_range(kind, bad):
     positive = [{"learning_rate"}, {"maxtime"}]
     for name in ("learning_rate", "maxtime", "gtol", "xtol", "ftol"):
         value = 0.0 if bad == "zero" else bad
-        if (value is None and name in ("learning_rate", "maxtime", "gtol")) or (bad == "zero" and {name} not in positive):
+        may_be_none = value is None and name in ("learning_rate", "maxtime", "gtol")
+        if may_be_none or (bad == "zero" and {name} not in positive):
             continue
         is_of_wrong_type = value is None or (value == "name" and name != "learning_rate")  # which may be "auto"
         with pytest.raises(TypeError if is_of_wrong_type else ValueError, match=name):

@@ -216,7 +216,8 @@ def test_other_ends_of_a_run():
 
 def test_statuses_and_their_messages():
     """Each status has a number, success from 0 on, and a sentence of its own."""
-    numbers = {"GTOL": 0, "XTOL": 1, "FTOL": 2, "FTARGET": 3, "PRECISION": 4, "STALLED": -1, "MAXITER": -2, "NONFINITE": -3,
+    numbers = {"GTOL": 0, "XTOL": 1, "FTOL": 2, "FTARGET": 3, "PRECISION": 4, "STALLED": -1, "MAXITER": -2,
+               "NONFINITE": -3,
                "CALLBACK": -4, "MAXFEV": -5, "MAXTIME": -6, "STEP_UNDERFLOW": -7, "EXCEPTION": -8, "UNBOUNDED": -9,
                "WORKER_LOST": -10}
     assert {name: int(Status[name]) for name in numbers} == numbers
@@ -263,7 +264,8 @@ def test_function_of_one_point_is_not_asked_beside_infinity():
 def test_wishes_of_a_neighbour_change_nothing(of_the_neighbour, bounds, vectorized):
     """Whose f is looked at in every iteration needs more evaluations, within maxfev: only that problem."""
     def solve(x0, **more):
-        return minimize(lambda x: (x[0] - 1) * (x[0] - 1), x0, learning_rate=0.1, maxfev=13 if bounds else 14, bounds=bounds,
+        return minimize(lambda x: (x[0] - 1) * (x[0] - 1), x0, learning_rate=0.1, maxfev=13 if bounds else 14,
+                        bounds=bounds,
                         vectorized=vectorized, **more)
 
     batch = solve([[0.0], [0.0]], **of_the_neighbour)

@@ -72,7 +72,8 @@ def test_large_constant(form, method, offset):
 
 @over_forms
 @pytest.mark.parametrize("method", ["gd", "bfgs", "lbfgs", "newton"])
-@pytest.mark.parametrize(("center", "width"), [(2e-5, 1e-5), (-3e-8, 1e-8), (1e7, 0.5), (2457211.3, 0.5), (1e-15, 1e-15)])
+@pytest.mark.parametrize(("center", "width"), [
+    (2e-5, 1e-5), (-3e-8, 1e-8), (1e7, 0.5), (2457211.3, 0.5), (1e-15, 1e-15)])
 def test_size_of_a_variable(form, method, center, width):
     """Small ones, and one that is large beside its width, as a Julian date is."""
     def fun(x):
@@ -80,7 +81,7 @@ def test_size_of_a_variable(form, method, center, width):
         return 1.0 + u * u - 1.0 / (1.0 + u * u)
 
     result = solve(form, fun, [center + 0.8 * width], method=method)
-    assert result.success or method == "newton" and width < 2.0**-44  # the shortest step
+    assert result.success or (method == "newton" and width < 2.0**-44)  # the shortest step
     check(result, center, max(1e-4 * width, 8.0 * math.ulp(center)))
 
 
@@ -134,7 +135,8 @@ def test_given_step_that_is_lost(form, step, offset):
 @pytest.mark.parametrize("method", ["gd", "bfgs", "lbfgs", "adam"])
 def test_gradient_of_the_wrong_sign(method):
     with pytest.warns(RuntimeWarning, match=r"promises a change of -\d\S*, and the values change by \d"):
-        result = minimize(bowl, [0.3, 0.7], jac=lambda x: -np.array([2 * (x[0] - 3.0), 4 * (x[1] + 1.0)]), method=method)
+        result = minimize(bowl, [0.3, 0.7], method=method,
+                          jac=lambda x: -np.array([2 * (x[0] - 3.0), 4 * (x[1] + 1.0)]))
     assert not result.success
     if method != "adam":
         assert result.status in (Status.STALLED, Status.NONFINITE, Status.UNBOUNDED, Status.MAXITER)

@@ -91,7 +91,7 @@ def run(n_problems=N_PROBLEMS):
     print(f"Himmelblau's function, {n_problems} random starts, a learning rate for each from {RATES[0]:g} to "
           f"{RATES[1]:g}:\ngradient descent on central differences, until no slope exceeds {GTOL:g}.\n")
     result, ours = timed(lambda: minimize(himmelblau, x0, vectorized=True, learning_rate=rates, gtol=GTOL,
-                                          maxiter=MAXITER, jac=Difference(STEP)))
+                                          maxiter=MAXITER, jac=Difference(step=STEP)))
     print(result, "\n")
     if not result.success.all():
         raise SystemExit("not every problem has converged: please report this")

@@ -139,7 +139,7 @@ class Spread:
         for key in keys:
             if not finite[columns[key]]:
                 self.strayed.add(key[0])
-            elif self.ended.get(key[0]) != Status.WORKER_LOST:
+            elif key[0] not in self.ended:
                 asked.append(key)
         points = np.ascontiguousarray(block[:, [columns[key] for key in asked]].T)
         data = [tuple(values[problem] for values in self.data) for problem, _ in asked]

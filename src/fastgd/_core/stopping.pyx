@@ -87,8 +87,8 @@ cdef bint fell_at_most_ftol(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
 
 
 cdef bint is_near(Lanes *lanes, Py_ssize_t lane) noexcept nogil:
-    """Whether the gradient would be zero not farther away than NEAR, or some last digits of x, by the secant of the last
-    step.
+    """Whether the gradient would be zero not farther away than NEAR, or some last digits of x, by the secant of the
+    last step.
 
     A gradient that is small beside the first one may still be large where that was at the top of a wall.
     """

@@ -445,7 +445,8 @@ cdef class Trust:
             self.note(lane, NO_LOWER, lanes.norm[lane], NAN)
         elif not self.agrees_with_values(lane, &slope, &by_values):
             self.note(lane, JAC, slope, by_values)
-        elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps and self.ahead >= lanes.here.f[lane] - UNSEEN_FALL * eps:
+        elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps and (
+                lanes.here.f[lane] - UNSEEN_FALL * eps <= self.ahead < INFINITY):
             lanes.status[lane] = PRECISION
         else:
             self.note(lane, NO_LOWER, size_at(lanes, lane), NAN)

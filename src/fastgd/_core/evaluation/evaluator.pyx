@@ -5,7 +5,7 @@ from ..memory.lanes cimport count_limit, fastgd_into_units, fastgd_out_of_units,
 from ..memory.problems cimport MAXFEV_LIMIT
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
-from ..stopping cimport EXCEPTION, NONFINITE, RUNNING
+from ..stopping cimport NONFINITE, RUNNING
 from .blocks cimport count
 from .clock cimport Clock
 from .stencils cimport Stencil
@@ -15,7 +15,7 @@ cdef extern from "memory/lanes.h":
     void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     bint fastgd_want_alike(const Lanes *lanes, Py_ssize_t n) noexcept nogil
 
-# Times the usual step: once more where the function has failed.
+# Times the usual step: once more where the function is not finite.
 cdef double SHORTER = 0.125
 
 
@@ -139,7 +139,7 @@ cdef class Evaluator:
         return late
 
     cdef int take_shorter(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
-        """Differences by shorter steps, once, in lanes where the function has failed at the usual ones, but not at the
+        """Differences by shorter steps, once, in lanes where the function is not finite at the usual ones, but at the
         trial point itself; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, lane, n_failed = 0, n_unknown = 0, n_left = 0
@@ -147,7 +147,7 @@ cdef class Evaluator:
         cdef int late
         for j in range(n):
             lane = lane_of[j]
-            may_be_asked = (lanes.fault[lane] == NONFINITE or lanes.fault[lane] == EXCEPTION) and (
+            may_be_asked = lanes.fault[lane] == NONFINITE and (
                 not lanes.trial.knows_f[lane] or isfinite(lanes.trial.f[lane])) and (
                 nfev_of(lanes, lane) + 2 * lanes.n_dim + 1 <= count_limit(lanes, MAXFEV_LIMIT)[lane])
             for i in range(lanes.n_dim):
