@@ -83,8 +83,8 @@ sizes = st.builds(lambda sign, exponent, m: sign * m * 10.0**exponent, st.sample
 
 def check_steps(points, x, x_scale=1.0):
     """x + h and x - h for every coordinate, with h the nearest power of two, then x, then the same with 5.8 h; where
-    that shows no difference longer ones by turns, 8 times as long each, up to an eighth of the size of x. They are rounded
-    only where numbers lie further apart than at x."""
+    that shows no difference longer ones by turns, 8 times as long each, up to an eighth of the size of x. They are
+    rounded only where numbers lie further apart than at x."""
     def check_pair(pair, i, stretch):
         ideal = CBRT_EPS * max(x_scale, abs(x[i]))
         h = 2.0 ** math.floor(math.log2(ideal))
