@@ -22,6 +22,8 @@ from bench.timing import best_seconds, report, run_comparisons
 from fastgd import Status, functions
 from tests import reference
 
+STEP = 2.0**-17  # given, so that both sides do the same work
+DIFFERENCE = fastgd.Difference(step=STEP)
 # How far the sides may be apart, by their elementary functions and by the rounding of their differences. The smaller
 # a component of the gradient is, the more of an error of it Adam makes: its steps do not depend on the size.
 TOLERANCE = 2e-9
