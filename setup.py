@@ -12,12 +12,13 @@ MODULES = ["memory.slab", "memory.problems", "memory.lanes", "stopping",
            "objectives.objective", "objectives.returned", "objectives.argument", "objectives.pointwise",
            "objectives.vectorized", "objectives.compiled", "objectives.kernels",
            "evaluation.clock", "evaluation.blocks", "evaluation.stencils", "evaluation.differences",
-           "evaluation.hessians", "evaluation.evaluator", "evaluation.calibration",
+           "evaluation.hessians", "evaluation.evaluator", "evaluation.repairs",
+           "evaluation.calibration", "evaluation.comparison", "evaluation.scales",
            "directions.direction", "directions.first_order", "directions.spectral", "directions.quasi_newton",
            "directions.damped",
            "directions.noise",
            "searches.search", "searches.fixed", "searches.armijo", "searches.trust", "searches.rates",
-           "answers", "derivatives", "trust", "loop"]
+           "answers", "derivatives", "verification", "loop"]
 
 DEBUG = os.environ.get("FASTGD_DEBUG") == "1"
 DIRECTIVES = {

@@ -3,9 +3,7 @@
 import numpy as np
 
 from ._core import derivatives
-from ._core.evaluation.clock import Clock
-from ._core.evaluation.evaluator import Evaluator
-from ._differences import VectorFunction, noise_level, quotients, ridders, slopes_of
+from ._differences import VectorFunction, at_points, differences_of_values, extrapolated, noise_at, slopes_of
 from ._inputs import (
     FLOAT64,
     LARGE,
@@ -16,17 +14,14 @@ from ._inputs import (
     as_flag,
     as_points,
     as_x_scale,
-    per_problem,
     refuse_unknown,
     require_finite,
     without_rest,
 )
 from ._objective import DEFAULT_DIFFERENCE, GRADIENT, as_objective, resolved, split_jac
-from ._unraisable import unraisable_as_error
 from .difference import ORDERS, Difference
 from .result import GradientCheck
 
-EPS = 2.0**-52
 # A difference is compared with one of steps so many times as long. That feels so much less of the rounding and noise of
 # f, so that the distance of the two is about the error that these make in the first.
 LONGER_STEPS = 64.0
@@ -163,48 +158,6 @@ def by_workers(fun, x, args, difference, x_scale, bounds, vectorized, unpack, ba
     if not full_output:
         return result.jac
     return result.jac, np.nan * result.jac, result.nfev
-
-
-def values_of(made, points):
-    """A function of points, and of the numbers of the problems that they belong to, for NumPy. A function of batches
-    gets all problems at a time."""
-    def values_at(rows, problems):
-        found = np.empty(len(rows))
-        rank = np.zeros(len(rows), np.intp)  # of a point among those of its problem
-        seen = {}
-        for j, problem in enumerate(problems.tolist()):
-            rank[j] = seen[problem] = seen.get(problem, -1) + 1
-        for k in range(rank.max(initial=-1) + 1):
-            chosen = np.flatnonzero(rank == k)
-            full = points.rows.copy()
-            full[problems[chosen]] = rows[chosen]
-            found[chosen] = at_points(derivatives.values, Points(full, points.shape), made)[0].reshape(-1)[
-                problems[chosen]]
-        return found
-
-    return values_at
-
-
-def units_of(points, scales):
-    sizes = np.maximum(np.abs(points.rows), 1.0 if scales is None else scales)
-    return 2.0 ** np.round(np.log2(np.where(np.isfinite(sizes), sizes, 1.0)))
-
-
-def extrapolated(made, points, lower, upper, scales):
-    """Gradients by extrapolation, their errors and numbers of evaluations."""
-    if len(points.shape) <= 1:
-        require_finite(points, "x")
-    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
-    slopes, errors, nfev = ridders(values_of(made, points), points.rows, middle, units_of(points, scales), lower, upper)
-    return slopes.reshape(points.shape), errors, nfev
-
-
-def noise_at(difference, made, points, scales):
-    """How much of the values is noise, for every problem, and how many evaluations it took to find out."""
-    if not isinstance(difference.noise, str):
-        return np.ascontiguousarray(per_problem(difference.noise, "noise", points)), 0
-    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
-    return noise_level(values_of(made, points), points.rows, middle, units_of(points, scales))
 
 
 @without_rest
@@ -442,17 +395,6 @@ def check_gradient(fun, jac, x, args=(), *, bounds=None, vectorized=False, unpac
     return as_check(points, given, difference, abs(difference - other) + rounding)
 
 
-def at_points(function, points, made, *bounds):
-    """What a function of the core finds at the points, by what `as_objective` has made."""
-    objective, stencil, functions = made
-    clock = Clock()
-    evaluator = Evaluator(objective, stencil, clock)
-    if not functions:  # a context that does nothing would take a twentieth of the time
-        return function(evaluator, points.rows, points.shape, *bounds)
-    with unraisable_as_error(functions, clock):
-        return function(evaluator, points.rows, points.shape, *bounds)
-
-
 def refuse(points, vanished, step=None):
     """Raises if the step vanishes at a point, or if a single point is not finite."""
     if vanished >= 0:
@@ -461,22 +403,6 @@ def refuse(points, vanished, step=None):
                          f"{points.rows[vanished]}")
     if len(points.shape) <= 1:
         require_finite(points, "x")
-
-
-def differences_of_values(points, made, bounds, middle, times):
-    """Differences with steps so many times as long as usual, and the errors that rounding of f makes in them."""
-    h, other = made[1].offsets(points.rows, *bounds, times=times)
-    first, second = np.empty_like(h), np.empty_like(h)
-    for i in range(points.n_dim):
-        for values, offsets in ((first, h), (second, other)):
-            moved = points.rows.copy()
-            moved[:, i] += offsets[:, i]
-            found, _ = at_points(derivatives.values, Points(moved, points.shape), made)
-            values[:, i] = found.reshape(-1)
-    with np.errstate(all="ignore"):
-        rounding = EPS * np.maximum(abs(first), abs(second)) / abs(h)
-    stays = points.rows + h == points.rows
-    return quotients(first, second, middle, h, other), np.where(stays, np.inf, rounding)
 
 
 def as_check(points, given, difference, error):

@@ -1,13 +1,20 @@
-"""Differences in NumPy: of functions of several values, by extrapolation, and what noise they have to deal with."""
+"""Differences in NumPy: of functions of several values, by extrapolation, and what noise they have to deal with; what
+they need of the core."""
 
 from contextlib import suppress
 from math import factorial
 
 import numpy as np
 
+from ._core import derivatives
+from ._core.evaluation.clock import Clock
+from ._core.evaluation.evaluator import Evaluator
 from ._core.loop import index_of
-from ._inputs import as_batch_args, as_calling_form, as_real_array
+from ._inputs import Points, as_batch_args, as_calling_form, as_real_array, per_problem, require_finite
 from ._objective import recognize, resolved
+from ._unraisable import unraisable_as_error
+
+EPS = 2.0**-52
 
 # Of the series of steps by which differences are extrapolated: the first, relative to max(x_scale, |x|), and how many.
 FIRST_STEP = 2.0**-3
@@ -17,6 +24,59 @@ WORSE = 2.0
 # Points, besides x0, at which noise is measured, and how far each is from the next at first, relative to x.
 NOISE_POINTS = 6
 NOISE_STEP = 2.0**-30
+
+
+def at_points(function, points, made, *bounds):
+    """What a function of the core finds at the points, by what `as_objective` has made."""
+    objective, stencil, functions = made
+    clock = Clock()
+    evaluator = Evaluator(objective, stencil, clock)
+    if not functions:  # a context that does nothing would take a twentieth of the time
+        return function(evaluator, points.rows, points.shape, *bounds)
+    with unraisable_as_error(functions, clock):
+        return function(evaluator, points.rows, points.shape, *bounds)
+
+
+def values_of(made, points):
+    """A function of points, and of the numbers of the problems that they belong to, for NumPy. A function of batches
+    gets all problems at a time."""
+    def values_at(rows, problems):
+        found = np.empty(len(rows))
+        rank = np.zeros(len(rows), np.intp)  # of a point among those of its problem
+        seen = {}
+        for j, problem in enumerate(problems.tolist()):
+            rank[j] = seen[problem] = seen.get(problem, -1) + 1
+        for k in range(rank.max(initial=-1) + 1):
+            chosen = np.flatnonzero(rank == k)
+            full = points.rows.copy()
+            full[problems[chosen]] = rows[chosen]
+            found[chosen] = at_points(derivatives.values, Points(full, points.shape), made)[0].reshape(-1)[
+                problems[chosen]]
+        return found
+
+    return values_at
+
+
+def units_of(points, scales):
+    sizes = np.maximum(np.abs(points.rows), 1.0 if scales is None else scales)
+    return 2.0 ** np.round(np.log2(np.where(np.isfinite(sizes), sizes, 1.0)))
+
+
+def extrapolated(made, points, lower, upper, scales):
+    """Gradients by extrapolation, their errors and numbers of evaluations."""
+    if len(points.shape) <= 1:
+        require_finite(points, "x")
+    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
+    slopes, errors, nfev = ridders(values_of(made, points), points.rows, middle, units_of(points, scales), lower, upper)
+    return slopes.reshape(points.shape), errors, nfev
+
+
+def noise_at(difference, made, points, scales):
+    """How much of the values is noise, for every problem, and how many evaluations it took to find out."""
+    if not isinstance(difference.noise, str):
+        return np.ascontiguousarray(per_problem(difference.noise, "noise", points)), 0
+    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
+    return noise_level(values_of(made, points), points.rows, middle, units_of(points, scales))
 
 
 def ridders(values_at, rows, middle, units, lower, upper):
@@ -142,6 +202,22 @@ def slopes_of(function, rows, problems, coordinates, h, other):
     middle = np.zeros_like(first)
     middle[one_sided] = at_centers[center_of]
     return quotients(first, second, middle, h[:, None], other[:, None])
+
+
+def differences_of_values(points, made, bounds, middle, times):
+    """Differences with steps so many times as long as usual, and the errors that rounding of f makes in them."""
+    h, other = made[1].offsets(points.rows, *bounds, times=times)
+    first, second = np.empty_like(h), np.empty_like(h)
+    for i in range(points.n_dim):
+        for values, offsets in ((first, h), (second, other)):
+            moved = points.rows.copy()
+            moved[:, i] += offsets[:, i]
+            found, _ = at_points(derivatives.values, Points(moved, points.shape), made)
+            values[:, i] = found.reshape(-1)
+    with np.errstate(all="ignore"):
+        rounding = EPS * np.maximum(abs(first), abs(second)) / abs(h)
+    stays = points.rows + h == points.rows
+    return quotients(first, second, middle, h, other), np.where(stays, np.inf, rounding)
 
 
 class VectorFunction:

@@ -268,7 +268,7 @@ def _solve(fun, x0, args, maximize, *, bounds, on_error, callback, trace, worker
         keep_best=as_flag(options["keep_best"], "keep_best"), maximize=maximize, record_errors=on_error == "record")
     n_before = 0
     if isinstance(options["jac"], Difference) and isinstance(options["jac"].noise, str):
-        from ._derivatives import noise_at
+        from ._differences import noise_at
 
         plan.limits["noise"], n_before = noise_at(options["jac"], plan.objective(), points, plan.x_scale)
     solve(plan, answers, workers=workers, chunk_size=chunk_size, maxtime=maxtime, observer=observer,

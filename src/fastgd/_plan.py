@@ -143,7 +143,7 @@ class Plan:
         with unraisable_as_error(functions, clock):
             run(evaluator, self.method.rule(), source, Sink(**answers), rates=rates, noise=noise,
                 keep_best=self.keep_best, finds_scale=self.finds_scale,
-                gtol_is_absolute=not np.isnan(self.limits["gtol"]).all(),
+                gtol_is_absolute=not np.isnan(self.limits["gtol"][:1]).all(),
                 checks_jac=self.jac is True or callable(self.jac), maxtime=maxtime, observer=observer, watched=watched)
 
     def hessians(self, numbers, x):

@@ -256,7 +256,7 @@ class Result(Record):
 
         Notes
         -----
-        The function is called in this process, up to ``n_dim * (n_dim + 1) + 1`` times for each problem, which is not
+        The function is called in this process, about ``n_dim * (n_dim + 5) + 3`` times for each problem, which is not
         counted in `nfev`. Arrays in `args` and `batch_args` must still be those of the run.
 
         References

@@ -29,7 +29,7 @@ from .objectives.objective cimport HESSIAN, Objective
 from .searches.rates cimport LearningRates
 from .searches.search cimport Search
 from .stopping cimport CALLBACK, MAXTIME, RUNNING, test
-from .trust cimport Trust
+from .verification cimport Verification
 
 cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1 nogil  # to be called with the GIL
@@ -64,7 +64,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     """
     cdef Lanes lanes
     cdef Slab slab = Slab()
-    cdef Trust trust = Trust(evaluator, rule, checks_jac, source.first)
+    cdef Verification verification = Verification(evaluator, rule, checks_jac, source.first)
     cdef Needs needs
     cdef Objective objective = evaluator.blocks.objective
     cdef Py_ssize_t lane, problem
@@ -82,7 +82,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
              slab, needs)
     evaluator.prepare(&lanes, needs.hessians)
     rule.prepare(&lanes)
-    trust.prepare(&lanes, gtol_is_absolute)
+    verification.prepare(&lanes, gtol_is_absolute)
     if noise is not None:
         noise.prepare(&lanes)
     evaluator.blocks.block.first = source.first
@@ -94,16 +94,16 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
             rates.most = max(rates.most, count_limit_of(source, MAXITER_LIMIT, problem))
     try:
         if objective.needs_gil:
-            descend(&lanes, evaluator, rule, trust, rates, noise, source, sink, observer)
+            descend(&lanes, evaluator, rule, verification, rates, noise, source, sink, observer)
         else:
             with nogil:
-                descend(&lanes, evaluator, rule, trust, rates, noise, source, sink, observer)
+                descend(&lanes, evaluator, rule, verification, rates, noise, source, sink, observer)
     except Exception as error:
         lane = evaluator.blocks.culprit()
         if lane >= 0:
             problem = source.first + lanes.problem[lane]
             annotate(error, f"fastgd: raised for problem {index_of(problem, source.batch_shape)} at iteration "
-                            f"{nit_of(&lanes, lane) + (not trust.looks_again())}")
+                            f"{nit_of(&lanes, lane) + (not evaluator.is_at_iterates)}")
         raise
 
 
@@ -130,8 +130,8 @@ cdef object annotate(error, note):
         pass
 
 
-cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Trust trust, LearningRates rates, GaussianNoise noise,
-                 Source source, Sink sink, object observer) except -1 nogil:
+cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification verification, LearningRates rates,
+                 GaussianNoise noise, Source source, Sink sink, object observer) except -1 nogil:
     cdef Pulse pulse = Pulse(1, 1, 0.0, 0.0)
     cdef double sign = evaluator.blocks.sign
     cdef Py_ssize_t lane
@@ -147,13 +147,13 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Trust trust, Le
             give_up(lanes, sink, sign)
             break
         rule.receive(lanes)
-        if lanes.any_fresh and trust.begin():
+        if lanes.any_fresh and verification.begin():
             give_up(lanes, sink, sign)
             break
         if lanes.keep_best:
             remember_best(lanes)
         test(lanes)
-        if lanes.n_doubtful and trust.verify():
+        if lanes.n_doubtful and verification.verify():
             give_up(lanes, sink, sign)
             break
         if observer is not None:
@@ -168,7 +168,7 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Trust trust, Le
         if lanes.bounded:
             project(lanes)
         if unlikely(lanes.n_finished):
-            if unlikely(trust.review()):
+            if unlikely(verification.review()):
                 give_up(lanes, sink, sign)
                 break
             turn_over(lanes, rule, source, sink, sign)

@@ -3,27 +3,14 @@ from ..memory.slab cimport Slab
 from .blocks cimport Blocks
 from .differences cimport Differences
 from .evaluator cimport Evaluator
-
-
-cdef struct Repair:
-    # The search for a better step in one coordinate of a lane.
-    Py_ssize_t lane
-    bint grows          # steps become longer, not shorter
-    bint is_over
-    double h            # the step to try next,
-    double slope        # the slope at the step before, nan if it was not seen,
-    double change       # and how it differed from the one before that
-    double best_h
-    double factor       # by which to shorten that, because truncation is the larger part of its error
-    double best_slope
-    double best_error
-    double best_curvature
+from .repairs cimport Repair, Repairs
 
 
 cdef class Calibration:
     cdef Evaluator evaluator
     cdef Blocks blocks
     cdef Differences differences
+    cdef Repairs repairs
     cdef Slab slab
     cdef Lanes *lanes
     # (n_dim, capacity), of the lanes that are looked at
@@ -39,13 +26,7 @@ cdef class Calibration:
     # (capacity,)
     cdef Py_ssize_t *listed
     cdef Py_ssize_t *healthy
-    cdef Py_ssize_t *some
-    cdef Repair *repairs
-    cdef double *p            # offsets of the points of a pair
-    cdef double *q
-    cdef double *a            # and the values there
-    cdef double *b
-    cdef bint is_inside       # between `enter` and `leave`
+    cdef double *exponents    # (n_dim,) of scales
 
     cdef int prepare(self, Lanes *lanes) except -1
     cdef void lay_out(self) noexcept nogil
@@ -60,10 +41,4 @@ cdef class Calibration:
     cdef bint sees(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil
     cdef int repair(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
     cdef void set_factor(self, Py_ssize_t at, double h) noexcept nogil
-    cdef double size_of(self, Py_ssize_t at) noexcept nogil
-    cdef void start_repair(self, Repair *repair, Py_ssize_t at) noexcept nogil
-    cdef void advance(self, Repair *repair, Py_ssize_t i, Py_ssize_t k) noexcept nogil
-    cdef int probe_all(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil
-    cdef int probe(self, Py_ssize_t i, Py_ssize_t start, Py_ssize_t n) except -1 nogil
-    cdef void enter(self) noexcept nogil
-    cdef void leave(self) noexcept nogil
+    cdef void start_repair(self, Repair *repair, Py_ssize_t lane, Py_ssize_t at) noexcept nogil

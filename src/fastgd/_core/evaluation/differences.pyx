@@ -19,10 +19,10 @@ from .blocks cimport (
     side_by_side,
 )
 from .clock cimport time_is_over
-from .stencils cimport Steps, Table, length_of_rows, plane
+from .stencils cimport Table, length_of_rows, plane, slope_of_pair
 
 cdef extern from "evaluation/stencils.h":
-    bint fastgd_quotients(const Steps *steps, double *g, const double *first, const double *second, const double *x,
+    bint fastgd_quotients(double given, double *g, const double *first, const double *second, const double *x,
                           Py_ssize_t n) noexcept nogil
     bint fastgd_row_of_quotients(double *g, const double *first, const double *second, const double *h,
                                  bint are_powers_of_two, Py_ssize_t n) noexcept nogil
@@ -313,7 +313,7 @@ cdef class Differences:
             finite = fastgd_row_of_quotients(out, first, second, self.stencil.h + at,
                                              lanes.steps == NULL and self.first_values == NULL, length)
         else:
-            finite = fastgd_quotients(&self.stencil.steps, out, first, second, x, length)
+            finite = fastgd_quotients(self.stencil.given_to_all, out, first, second, x, length)
         if out != g:
             for j in range(n):
                 g[lane_of[j]] = out[j]
@@ -365,12 +365,7 @@ cdef class Differences:
 
     cdef double slope_inside_bounds(self, Py_ssize_t at, Py_ssize_t lane, double first, double second) noexcept nogil:
         """The quotient of a pair that may be one-sided; `at` is where its steps stand."""
-        cdef double h = self.stencil.h[at]
-        if h == 0.0:
-            return 0.0
-        if self.stencil.second[at] == -h:
-            return (first - second) / (2.0 * h)
-        return (4.0 * first - second - 3.0 * self.lanes.trial.f[lane]) / (2.0 * h)
+        return slope_of_pair(self.stencil.h[at], self.stencil.second[at], first, second, self.lanes.trial.f[lane])
 
     cdef bint contract_one_sided(self, Py_ssize_t at, const double *first, const double *second,
                                  const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:

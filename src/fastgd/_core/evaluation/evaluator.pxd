@@ -10,6 +10,7 @@ cdef class Evaluator:
     cdef Differences differences
     cdef Hessians hessians        # None if they are not wanted
     cdef bint calibrates          # steps of differences are found, and not given
+    cdef bint is_at_iterates      # between `go_to_iterates` and `come_back`
     cdef Slab slab
     cdef Lanes *lanes
     cdef Py_ssize_t *value_lanes  # (capacity,) lists of lanes
@@ -22,5 +23,9 @@ cdef class Evaluator:
     cdef int evaluate_lanes(self, const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t want) except -1 nogil
     cdef int evaluate_as_wanted(self) except -1 nogil
     cdef int take_shorter(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
+    cdef void go_to_iterates(self) noexcept nogil
+    cdef void come_back(self) noexcept nogil
+    cdef void enter_units(self) noexcept nogil
+    cdef void leave_units(self) noexcept nogil
     cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil
     cdef void scale_hessians(self, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

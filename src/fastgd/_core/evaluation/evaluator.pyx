@@ -1,7 +1,8 @@
 """Evaluates what the lanes want: by asking the objective, and by differences for what it does not supply."""
 from cython cimport final, unlikely
 from libc.math cimport isfinite
-from ..memory.lanes cimport count_limit, fastgd_into_units, fastgd_out_of_units, nfev_of
+
+from ..memory.lanes cimport count_limit, nfev_of
 from ..memory.problems cimport MAXFEV_LIMIT
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
@@ -11,6 +12,8 @@ from .clock cimport Clock
 from .stencils cimport Stencil
 
 cdef extern from "memory/lanes.h":
+    void fastgd_into_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
+    void fastgd_out_of_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     bint fastgd_want_alike(const Lanes *lanes, Py_ssize_t n) noexcept nogil
@@ -174,6 +177,31 @@ cdef class Evaluator:
         self.differences.gradients_alone = False
         count(lanes, self.failed_lanes, n_failed, 0, -1)
         return late
+
+    cdef void go_to_iterates(self) noexcept nogil:
+        """The iterates take the place of the trial points, where they can be evaluated, in the user's units."""
+        cdef Lanes *lanes = self.lanes
+        self.is_at_iterates = True
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        self.enter_units()
+
+    cdef void come_back(self) noexcept nogil:
+        cdef Lanes *lanes = self.lanes
+        self.leave_units()
+        lanes.here, lanes.trial = lanes.trial, lanes.here
+        self.is_at_iterates = False
+        lanes.rounds_left = 0  # more evaluations were made than it counts with
+
+    cdef void enter_units(self) noexcept nogil:
+        """The trial points of all lanes, with their gradients, and the bounds in the user's units."""
+        if self.lanes.trust.scale != NULL:
+            fastgd_into_units(self.lanes, self.lanes.live)
+            self.scale_gradients(self.lanes.all_lanes, self.lanes.live, False)
+
+    cdef void leave_units(self) noexcept nogil:
+        if self.lanes.trust.scale != NULL:
+            self.scale_gradients(self.lanes.all_lanes, self.lanes.live, True)
+            fastgd_out_of_units(self.lanes, self.lanes.live)
 
     cdef void scale_gradients(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint into) noexcept nogil:
         """Of n lanes: into the units of x / scale, or out of them."""

@@ -6,6 +6,7 @@ J. E. Dennis, R. B. Schnabel, "Numerical Methods for Unconstrained Optimization 
 from cython cimport final
 from libc.math cimport isfinite, sqrt
 
+from ..memory.lanes cimport unit_of
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Block
 from ..stopping cimport NONFINITE
 from .blocks cimport (
@@ -101,14 +102,13 @@ cdef class Hessians:
         """The offsets of the points x of n lanes; 0 in a coordinate that is fixed."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, k, at, n_numbers = lanes.n_dim * lanes.capacity
-        cdef double h, second, share, unit
+        cdef double h, second, share
         for i in range(lanes.n_dim):
             for j in range(n):
                 at = i * lanes.capacity
                 k = at + lane_of[j]
                 share = lanes.trust.factor[k] / RELATIVE_STEP if lanes.trust.factor != NULL else 1.0
-                unit = lanes.trust.unit[k] if lanes.trust.unit != NULL else 1.0
-                h = rounded_step(x[at + j], factor * share, unit)
+                h = rounded_step(x[at + j], factor * share, unit_of(lanes, k))
                 second = -h
                 if lanes.bounded:
                     fit_steps(x[at + j], lanes.lower[at + lane_of[j]], lanes.upper[at + lane_of[j]], &h, &second)

@@ -3,18 +3,16 @@
 #define FASTGD_STENCILS_H
 #include "memory/loops.h"
 
-/* A positive `step` is the distance h itself. Otherwise h is the power of two nearest to factor * max(x_scale, |x|). */
-typedef struct {
-    double step;
-    double factor;
-    double x_scale;
-} fastgd_stencil;
-
-/* That power of two, by rounding the significand to 1 or 2. */
-FASTGD_INLINE double fastgd_rounded_step(double x, double factor, double x_scale) {
+/* The power of two nearest to factor * max(unit, |x|), by rounding the significand to 1 or 2. */
+FASTGD_INLINE double fastgd_rounded_step(double x, double factor, double unit) {
     double size = fabs(x);
-    double step = factor * (size > x_scale ? size : x_scale);
+    double step = factor * (size > unit ? size : unit);
     return fastgd_from_bits((fastgd_bits(step) + 0x0008000000000000u) & 0x7FF0000000000000u);
+}
+
+/* The usual step. */
+FASTGD_INLINE double fastgd_usual_step(double x) {
+    return fastgd_rounded_step(x, FASTGD_RELATIVE_STEP, 1.0);
 }
 
 /* out = a + b */
@@ -25,13 +23,13 @@ FASTGD_STAGE(void, fastgd_add,
         out[j] = a[j] + b[j];
 }
 
-/* out = x + sign * h: the steps are not kept, because memory is slower than two operations. Returns whether all are
+/* A positive `given` is the step h of all; otherwise it is the usual one of x. out = x + sign * h: the steps are not kept, because memory is slower than two operations. Returns whether all are
    finite and, where the step is given, have moved. */
 FASTGD_STAGE(int, fastgd_shift,
-             (const fastgd_stencil *stencil, double *restrict out, const double *restrict x, double sign, ptrdiff_t n),
-             (stencil, out, x, sign, n)) {
-    double step = sign * stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
-    if (stencil->step > 0.0) {
+             (double given, double *restrict out, const double *restrict x, double sign, ptrdiff_t n),
+             (given, out, x, sign, n)) {
+    double step = sign * given;
+    if (given > 0.0) {
         int64_t stays = 0;
         for (ptrdiff_t j = 0; j < n; j++) {
             out[j] = x[j] + step;
@@ -41,7 +39,7 @@ FASTGD_STAGE(int, fastgd_shift,
     }
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        out[j] = x[j] + sign * fastgd_rounded_step(x[j], factor, x_scale);
+        out[j] = x[j] + sign * fastgd_usual_step(x[j]);
         nonfinite |= fastgd_nonfinite(out[j]);
     }
     return !(nonfinite >> 63);
@@ -49,10 +47,9 @@ FASTGD_STAGE(int, fastgd_shift,
 
 /* Both points of a pair in one pass: above = x + h; below = x - h. Returns the same. */
 FASTGD_STAGE(int, fastgd_pairs,
-             (const fastgd_stencil *stencil, double *restrict above, double *restrict below, const double *restrict x,
+             (double given, double *restrict above, double *restrict below, const double *restrict x,
               ptrdiff_t n),
-             (stencil, above, below, x, n)) {
-    double given = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+             (given, above, below, x, n)) {
     if (given > 0.0) {
         int64_t stays = 0;
         for (ptrdiff_t j = 0; j < n; j++) {
@@ -64,7 +61,7 @@ FASTGD_STAGE(int, fastgd_pairs,
     }
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        double step = fastgd_usual_step(x[j]);
         nonfinite |= fastgd_nonfinite(fabs(x[j]) + step);
         above[j] = x[j] + step;
         below[j] = x[j] - step;
@@ -74,20 +71,19 @@ FASTGD_STAGE(int, fastgd_pairs,
 
 /* The steps h themselves; returns whether x + h and x - h are finite or, where the step is given, have moved. */
 FASTGD_STAGE(int, fastgd_steps,
-             (const fastgd_stencil *stencil, double *restrict h, const double *restrict x, ptrdiff_t n),
-             (stencil, h, x, n)) {
-    double step = stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
-    if (step > 0.0) {
+             (double given, double *restrict h, const double *restrict x, ptrdiff_t n),
+             (given, h, x, n)) {
+    if (given > 0.0) {
         int64_t stays = 0;
         for (ptrdiff_t j = 0; j < n; j++) {
-            h[j] = step;
-            stays |= (x[j] + step == x[j]) | (x[j] - step == x[j]) | (x[j] != x[j]);
+            h[j] = given;
+            stays |= (x[j] + given == x[j]) | (x[j] - given == x[j]) | (x[j] != x[j]);
         }
         return !stays;
     }
     uint64_t nonfinite = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        h[j] = fastgd_rounded_step(x[j], factor, x_scale);
+        h[j] = fastgd_usual_step(x[j]);
         nonfinite |= fastgd_nonfinite(fabs(x[j]) + h[j]);
     }
     return !(nonfinite >> 63);
@@ -145,12 +141,12 @@ FASTGD_STAGE(int, fastgd_all_central,
 /* g = (first - second) / (2 * h); where h is a power of two by its exponent: a division takes as long as all the rest.
    Returns whether all are finite. */
 FASTGD_STAGE(int, fastgd_quotients,
-             (const fastgd_stencil *stencil, double *restrict g, const double *restrict first,
+             (double given, double *restrict g, const double *restrict first,
               const double *restrict second, const double *restrict x, ptrdiff_t n),
-             (stencil, g, first, second, x, n)) {
-    double width = 2.0 * stencil->step, factor = stencil->factor, x_scale = stencil->x_scale;
+             (given, g, first, second, x, n)) {
+    double width = 2.0 * given;
     uint64_t nonfinite = 0;
-    if (stencil->step > 0.0) {
+    if (given > 0.0) {
         for (ptrdiff_t j = 0; j < n; j++) {
             g[j] = (first[j] - second[j]) / width;
             nonfinite |= fastgd_nonfinite(g[j]);
@@ -158,7 +154,7 @@ FASTGD_STAGE(int, fastgd_quotients,
         return !(nonfinite >> 63);
     }
     for (ptrdiff_t j = 0; j < n; j++) {
-        double step = fastgd_rounded_step(x[j], factor, x_scale);
+        double step = fastgd_usual_step(x[j]);
         double inverse = fastgd_from_bits(((uint64_t)2045 << 52) - fastgd_bits(step));
         g[j] = (first[j] - second[j]) * inverse;
         nonfinite |= fastgd_nonfinite(g[j]);

@@ -1,16 +1,11 @@
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
-from ..memory.lanes cimport Lanes
+from ..memory.lanes cimport Lanes, unit_of
 from ..memory.slab cimport Slab
 from .blocks cimport Blocks
 
 cdef extern from "evaluation/stencils.h":
-    ctypedef struct Steps "fastgd_stencil":
-        double step
-        double factor
-        double x_scale
-
     double RELATIVE_STEP "FASTGD_RELATIVE_STEP"
     double rounded_step "fastgd_rounded_step"(double x, double factor, double x_scale) noexcept nogil
 
@@ -36,7 +31,7 @@ cdef class Stencil:
     cdef bint is_pair         # x + h and x - h, the usual ones, for which loops are there
     cdef Table central
     cdef Table one_sided      # where a bound is near
-    cdef Steps steps
+    cdef double given_to_all  # the only one of these; else 0
     cdef double stretch       # how many times the usual step to take
     cdef bint by_rows         # h and `second` are filled before they are used
     cdef Slab slab
@@ -76,12 +71,32 @@ cdef inline double *plane(Stencil stencil, Py_ssize_t move) noexcept nogil:
     return stencil.moved + move * stencil.lanes.n_dim * stencil.lanes.capacity
 
 
+cdef inline double rounded_power(double value) noexcept nogil:
+    """The nearest power of two, by its significand."""
+    return rounded_step(0.0, value, 1.0)
+
+
 cdef inline double power_of_two_below(double value) noexcept nogil:
     cdef uint64_t bits
     memcpy(&bits, &value, sizeof(double))
     bits &= <uint64_t>0x7FF0000000000000
     memcpy(&value, &bits, sizeof(double))
     return value
+
+
+cdef inline double slope_of_pair(double h, double second, double first_value, double second_value,
+                                 double middle) noexcept nogil:
+    """From the values at x + h and x + second, and at x if both are on one side of it; 0 in a frozen coordinate."""
+    if h == 0.0:
+        return 0.0
+    if second == -h:
+        return (first_value - second_value) / (2.0 * h)
+    return (4.0 * first_value - second_value - 3.0 * middle) / (2.0 * h)
+
+
+cdef inline double step_of(const Lanes *lanes, Py_ssize_t at, double x) noexcept nogil:
+    """Of a coordinate that is at x, in the user's units."""
+    return rounded_step(x, lanes.trust.factor[at], unit_of(lanes, at))
 
 
 cdef inline void fit_steps(double x, double lower, double upper, double *h, double *second) noexcept nogil:

@@ -9,14 +9,14 @@ import numpy as np
 
 cdef extern from "evaluation/stencils.h":
     void fastgd_add(double *out, const double *a, const double *b, Py_ssize_t n) noexcept nogil
-    bint fastgd_steps(const Steps *steps, double *h, const double *x, Py_ssize_t n) noexcept nogil
+    bint fastgd_steps(double given, double *h, const double *x, Py_ssize_t n) noexcept nogil
     void fastgd_row_of_steps(double *h, double *second, const double *x, double given, const double *factor,
                              const double *unit, double stretch, Py_ssize_t n) noexcept nogil
     bint fastgd_pairs_move(const double *h, const double *x, Py_ssize_t n) noexcept nogil
     bint fastgd_pairs_fit(const double *h, const double *x, const double *lower, const double *upper,
                           Py_ssize_t n) noexcept nogil
-    bint fastgd_shift(const Steps *steps, double *out, const double *x, double sign, Py_ssize_t n) noexcept nogil
-    bint fastgd_pairs(const Steps *steps, double *above, double *below, const double *x, Py_ssize_t n) noexcept nogil
+    bint fastgd_shift(double given, double *out, const double *x, double sign, Py_ssize_t n) noexcept nogil
+    bint fastgd_pairs(double given, double *above, double *below, const double *x, Py_ssize_t n) noexcept nogil
 
 
 cdef inline void note_vanished_step(Stencil self, Py_ssize_t at, Py_ssize_t lane, double x,
@@ -73,7 +73,7 @@ cdef class Stencil:
         self.n_moves = order
         set_table(&self.central, CENTRAL.get(order, ONE_SIDED[order]))
         set_table(&self.one_sided, ONE_SIDED[order])
-        self.steps = Steps(steps[0] if steps is not None and steps.shape[0] == 1 else 0.0, RELATIVE_STEP, 1.0)
+        self.given_to_all = steps[0] if steps is not None and steps.shape[0] == 1 else 0.0
         self.stretch = 1.0
 
     cdef int prepare(self, Blocks blocks) except -1:
@@ -116,7 +116,7 @@ cdef class Stencil:
         """
         cdef Lanes *lanes = self.lanes
         self.by_rows = (not self.is_pair or lanes.bounded or lanes.trust.unit != NULL or lanes.factors_differ
-                        or self.stretch != 1.0 or lanes.steps != NULL and self.steps.step == 0.0)
+                        or self.stretch != 1.0 or lanes.steps != NULL and self.given_to_all == 0.0)
 
     def offsets(self, const double[:, :] points, const double[:, :] lower=None, const double[:, :] upper=None,
                 const double[:, :] x_scale=None, double times=1.0):
@@ -146,7 +146,7 @@ cdef class Stencil:
             if self.by_rows:
                 moved = not self.step_vanishes
             else:
-                moved = fastgd_steps(&self.steps, self.h + at, x + at, length)
+                moved = fastgd_steps(self.given_to_all, self.h + at, x + at, length)
             if unlikely(not moved):
                 for j in range(at, at + length):
                     note_vanished_step(self, j, lane_of[j % lanes.capacity], x[j], x[j] + self.h[j])
@@ -238,7 +238,7 @@ cdef class Stencil:
                 fastgd_add(second + at, x + at, self.second + at, length)
                 moved = not self.step_vanishes
             else:
-                moved = fastgd_pairs(&self.steps, first + at, second + at, x + at, length)
+                moved = fastgd_pairs(self.given_to_all, first + at, second + at, x + at, length)
             if unlikely(not moved):
                 for j in range(at, at + length):
                     note_vanished_step(self, j, lane_of[j % lanes.capacity], x[j], first[j])
@@ -260,7 +260,7 @@ cdef class Stencil:
             fastgd_add(row, x, (self.second if move else self.h) + at, n)
             moved = not self.step_vanishes
         else:
-            moved = fastgd_shift(&self.steps, row, x, -1.0 if move else 1.0, n)
+            moved = fastgd_shift(self.given_to_all, row, x, -1.0 if move else 1.0, n)
         if unlikely(not moved):
             for j in range(n):
                 note_vanished_step(self, at + j, lane_of[j], x[j], row[j])

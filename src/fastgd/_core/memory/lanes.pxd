@@ -94,10 +94,6 @@ cdef extern from "memory/lanes.h":
     Py_ssize_t *count_limit "fastgd_count_limit"(const Lanes *lanes, int which) noexcept nogil
     double *in_strip "fastgd_in_strip"(const Lanes *lanes, Py_ssize_t lane, Py_ssize_t row) noexcept nogil
     double rounding_at "fastgd_rounding_at"(const Lanes *lanes, Py_ssize_t lane, double f) noexcept nogil
-    void fastgd_into_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
-    void fastgd_out_of_units(Lanes *lanes, Py_ssize_t n) noexcept nogil
-    void fastgd_unscale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
-    void fastgd_scale_gradients(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_all_at_iterates(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_forget_values(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_ask_marked(Lanes *lanes, const Py_ssize_t *marks, Py_ssize_t wanted, Py_ssize_t n) noexcept nogil
@@ -135,13 +131,16 @@ cdef void accept(Lanes *lanes) noexcept nogil
 cdef void remember_best(Lanes *lanes) noexcept nogil
 cdef void project(Lanes *lanes) noexcept nogil
 cdef void begin_trust(Lanes *lanes, Py_ssize_t lane, const double[:, :] x_scale, Py_ssize_t problem) noexcept nogil
-cdef void set_scale(Lanes *lanes, Py_ssize_t lane, Py_ssize_t i, double scale) noexcept nogil
 cdef void write_out(Lanes *lanes, Py_ssize_t lane, Sink sink, double sign) noexcept nogil
 cdef void move(Lanes *lanes, Py_ssize_t lane, Py_ssize_t origin) noexcept nogil
 
 
 cdef inline double scale_of(const Lanes *lanes, Py_ssize_t at) noexcept nogil:
     return lanes.trust.scale[at] if lanes.trust.scale != NULL else 1.0
+
+
+cdef inline double unit_of(const Lanes *lanes, Py_ssize_t at) noexcept nogil:
+    return lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
 
 
 cdef inline Py_ssize_t nit_of(const Lanes *lanes, Py_ssize_t lane) noexcept nogil:

@@ -14,8 +14,8 @@ cdef class Source:
     know the problems by other numbers, from `first` on, or by their indices in a batch of that shape."""
 
     def __init__(self, const double[:, :] x0, limits, *, const double[:, :] lower=None,
-                 const double[:, :] upper=None, const double[:, :] x_scale=None, Py_ssize_t first=0, tuple
-                 batch_shape=()):
+                 const double[:, :] upper=None, const double[:, :] x_scale=None, Py_ssize_t first=0,
+                 tuple batch_shape=()):
         cdef Py_buffer buffer
         self.x0 = x0
         self.n_problems = x0.shape[0]

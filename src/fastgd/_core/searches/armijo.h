@@ -117,7 +117,8 @@ FASTGD_INLINE double fastgd_step_at(const fastgd_lanes *lanes, ptrdiff_t i, ptrd
     double scale = trust->scale ? trust->scale[at] : 1.0, unit = trust->unit ? trust->unit[at] : 1.0;
     if (lanes->steps)
         return lanes->steps[i] / scale;
-    return (trust->factor ? trust->factor[at] : lanes->relative_step) * fastgd_larger(unit / scale, fabs(lanes->here.x[at]));
+    double factor = trust->factor ? trust->factor[at] : lanes->relative_step;
+    return factor * fastgd_larger(unit / scale, fabs(lanes->here.x[at]));
 }
 
 /* Marks the lanes in which a slope that leads inside the bounds exceeds what rounding of f does to it. Gradients that do

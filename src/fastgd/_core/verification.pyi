@@ -4,5 +4,5 @@ from .evaluation.evaluator import Evaluator
 from .searches.search import Search
 
 @final
-class Trust:
+class Verification:
     def __init__(self, evaluator: Evaluator, rule: Search, checks_jac: bool, first: int) -> None: ...

@@ -1,17 +1,17 @@
-"""Which answers can be trusted: steps are calibrated at the start, and success is claimed only after a second look."""
+"""A second look at iterates: steps are calibrated at the start, and a problem ends with success only after it."""
 import warnings
 
 from cython cimport final
-from libc.math cimport INFINITY, NAN, fabs, floor, ilogb, isfinite, isnan, ldexp, sqrt
+from libc.math cimport INFINITY, NAN, fabs, isnan
 
 from .evaluation.calibration cimport Calibration
-from .evaluation.stencils cimport rounded_step
+from .evaluation.comparison cimport Comparison
+from .evaluation.scales cimport find_scale
+from .evaluation.stencils cimport rounded_power, step_of
 from .memory.lanes cimport (
     AGAIN,
     ITERATE,
     count_limit,
-    fastgd_into_units,
-    fastgd_out_of_units,
     finish,
     limit,
     nfev_of,
@@ -22,7 +22,6 @@ from .memory.lanes cimport (
 from .memory.problems cimport GTOL_LIMIT, MAXFEV_LIMIT
 from .memory.slab cimport take_integers
 from .objectives.objective cimport GRADIENT, VALUE
-from .searches.fixed cimport FixedRate
 from .stopping cimport (
     ABOVE_START,
     CONTRADICTION,
@@ -42,36 +41,26 @@ from .stopping cimport (
 
 # A fall of f by so many times its rounding, about 1e-13 |f|, is none that searches could find.
 cdef double UNSEEN_FALL = 512.0
-# A change that differs from another by less than so many times its rounding does not contradict it.
-cdef double UNSEEN_CHANGE = 64.0
 # The same for what curvatures along the coordinates promise, which may be far more than those along the direction do.
 cdef double LARGEST_UNSEEN_FALL = 2.0 ** 20
 # How often steps are mended in a run: then differences contradict each other.
 cdef Py_ssize_t MOST_REPAIRS = 5
 # Slopes that differ by more than this part of them contradict each other.
 cdef double LARGE_DIFFERENCE = 2.0 ** -5
-# Steps along which a gradient of the user's is compared with values, relative to max(unit, |x|).
-cdef double STEP_OF_COMPARISON = 2.0 ** -17
 # Given steps are too small if rounding alone makes slopes of this size, and no difference is seen.
 cdef double LARGEST_UNSEEN_SLOPE = 1e-6
-# Exponents of scales that do not count: with them, or without a limit, fewer of the runs on `fastgd.functions` end at
-# the minimum, and with larger ones fewer of those on NIST's regressions.
-cdef double MILD = 2.0
 # Gradients whose products with each other are numbers, and with what they may become.
 cdef double LARGEST_LEVEL = 2.0 ** 200
-# Scales relative to max(1, |x|).
-cdef double LARGEST_SCALE = 2.0 ** 40
 
 
 @final
-cdef class Trust:
+cdef class Verification:
     def __init__(self, Evaluator evaluator not None, Search rule not None, bint checks_jac, Py_ssize_t first):
         self.evaluator = evaluator
         self.rule = rule
-        self.objective_needs_gil = evaluator.blocks.objective.needs_gil
         self.calibration = Calibration(evaluator) if evaluator.calibrates else None
+        self.comparison = Comparison(evaluator)
         self.checks_jac = checks_jac and first == 0
-        self.first = first
         self.slab = Slab()
 
     cdef int prepare(self, Lanes *lanes, bint gtol_is_absolute) except -1:
@@ -80,21 +69,16 @@ cdef class Trust:
         for time in range(2):
             self.listed = take_integers(self.slab, lanes.capacity)
             self.others = take_integers(self.slab, lanes.capacity)
-            self.v = self.slab.take(lanes.n_dim)
-            self.exponents = self.slab.take(lanes.n_dim)
             if time == 0:
                 self.slab.allocate("lists", lanes.capacity, lanes.n_dim)
         if self.calibration is not None:
             self.calibration.prepare(lanes)
+        self.comparison.prepare(lanes)
         lanes.gtol_is_absolute = gtol_is_absolute and lanes.finds_scale
-        lanes.must_be_near = not gtol_is_absolute and not isinstance(self.rule, FixedRate)
+        lanes.must_be_near = not gtol_is_absolute and self.rule.needs_values
         lanes.doubts_gtol = not self.evaluator.blocks.objective.supplies & GRADIENT
-        lanes.doubts_all = self.calibration is not None and isinstance(self.rule, FixedRate)
+        lanes.doubts_all = self.calibration is not None and not self.rule.needs_values
         return 0
-
-    cdef bint looks_again(self) noexcept:
-        """Whether iterates are being looked at, and no trial points."""
-        return self.calibration is not None and self.calibration.is_inside
 
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil:
         """Whether maxfev allows so many more."""
@@ -117,16 +101,16 @@ cdef class Trust:
             self.listed[n] = lane
             n += self.calibration is not None and self.has_room(lane, 2 * lanes.n_dim + 1)
         if n:
-            self.calibration.enter()
+            self.evaluator.go_to_iterates()
             late = self.calibration.look(self.listed, n, True)
             if lanes.trial.H != NULL and not late:
                 late = self.take_hessians_again(n)
             if lanes.finds_scale and not late:
                 for j in range(n):
-                    self.find_scale(self.listed[j])
+                    find_scale(self.calibration, self.listed[j])
                 if lanes.trial.H != NULL:
                     self.evaluator.scale_hessians(self.listed, n)
-            self.calibration.leave()
+            self.evaluator.come_back()
             if late:
                 return 1
         if not n_fresh:
@@ -173,44 +157,6 @@ cdef class Trust:
         if 0.0 < size < 1.0 / LARGEST_LEVEL or LARGEST_LEVEL < size < INFINITY:
             self.lanes.trust.level[lane] = 1.0 / min(rounded_power(size), 2.0 ** 1023)
 
-    cdef void find_scale(self, Py_ssize_t lane) noexcept nogil:
-        """The scales in which f would have equal curvatures c along all coordinates, and in which the step that these
-        promise has a length of 1, s_i^2 = sum_j g_j^2 / c_j / c_i, if no coordinate moves by more than max(1, |x|).
-        Where no curvature is seen, s_i g_i = sum_j g_j^2 / c_j.
-
-        Curvatures at a single point say little about others: scales are left as they are up to a factor of 4.
-        """
-        cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, at
-        cdef double total = 0.0, scale, size, slope, share = 1.0, mean = 0.0
-        cdef const double *curvatures = self.calibration.curvatures
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity + lane
-            if curvatures[at] != 0.0:
-                total += lanes.trial.g[at] * (lanes.trial.g[at] / fabs(curvatures[at]))
-        if not 0.0 < total < INFINITY:
-            return
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity + lane
-            if curvatures[at] != 0.0:
-                share = min(share, max(1.0, fabs(lanes.trial.x[at])) / sqrt(total / fabs(curvatures[at])))
-        for i in range(lanes.n_dim):
-            at = i * lanes.capacity + lane
-            size = max(1.0, fabs(lanes.trial.x[at]))
-            slope = fabs(lanes.trial.g[at])
-            if curvatures[at] != 0.0:
-                scale = share * sqrt(total / fabs(curvatures[at]))
-            elif slope > self.calibration.errors[at]:
-                scale = min(share * (total / slope), size)
-            else:
-                scale = size
-            self.exponents[i] = ilogb(rounded_power(min(max(scale, size / LARGEST_SCALE), size * LARGEST_SCALE)))
-            mean += self.exponents[i]
-        mean /= lanes.n_dim
-        for i in range(lanes.n_dim):
-            scale = floor(beyond(mean) + beyond(self.exponents[i] - mean) + 0.5)
-            lanes.trust.scale[i * lanes.capacity + lane] = ldexp(1.0, <int>scale)
-
     cdef int verify(self) except -1 nogil:
         """A second look at the lanes that claim success: ends them, or lets them go on with other steps; 1 if the time
         ran out."""
@@ -229,13 +175,13 @@ cdef class Trust:
             return 0
         if self.calibration is None:
             return self.verify_given(n)
-        self.calibration.enter()
+        self.evaluator.go_to_iterates()
         late = self.look_again(n)
         if not late:
             for j in range(n):
                 if lanes.status[self.listed[j]] == RUNNING:
                     self.judge_claim(self.listed[j])
-        self.calibration.leave()
+        self.evaluator.come_back()
         if late:
             return 1
         for j in range(n):
@@ -296,15 +242,14 @@ cdef class Trust:
         """Whether slopes differ by more than rounding explains, in a coordinate where no better step was found."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
-        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), error, h, unit
+        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), error, rounding
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
             if not self.calibration.needs[at]:
                 continue
             error = self.calibration.errors[at]
-            unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
-            h = rounded_step(lanes.trial.x[at], lanes.trust.factor[at], unit)
-            if error > max(16.0 * eps / h, LARGE_DIFFERENCE * fabs(lanes.trial.g[at])):
+            rounding = eps / step_of(lanes, at, lanes.trial.x[at])
+            if error > max(16.0 * rounding, LARGE_DIFFERENCE * fabs(lanes.trial.g[at])):
                 self.note(lane, CONTRADICTION, self.calibration.slopes[at], self.calibration.others[at])
                 return True
         return False
@@ -334,17 +279,12 @@ cdef class Trust:
                 n_unknown += 1
         if not n_unknown:
             return 0
-        lanes.here, lanes.trial = lanes.trial, lanes.here
-        if lanes.trust.scale != NULL:
-            fastgd_into_units(lanes, lanes.live)
+        self.evaluator.go_to_iterates()
         for j in range(n_unknown):
             lane = self.listed[j]
             if not late and not lanes.trial.knows_f[lane]:
                 late = self.evaluator.blocks.evaluate_points(&self.listed[j], 1, VALUE)
-        if lanes.trust.scale != NULL:
-            fastgd_out_of_units(lanes, lanes.live)
-        lanes.here, lanes.trial = lanes.trial, lanes.here
-        lanes.rounds_left = 0
+        self.evaluator.come_back()
         if late:
             return 1
         for j in range(n_unknown):
@@ -379,12 +319,12 @@ cdef class Trust:
             for j in range(n):
                 self.explain(self.listed[j])
             return 0
-        self.calibration.enter()
+        self.evaluator.go_to_iterates()
         late = self.calibration.look(self.listed, n, False)
         if not late:
             for j in range(n):
                 self.judge_end(self.listed[j])
-        self.calibration.leave()
+        self.evaluator.come_back()
         for j in range(n):
             if lanes.status[self.listed[j]] == RUNNING:
                 self.resume(self.listed[j])
@@ -443,95 +383,20 @@ cdef class Trust:
         cdef double slope = 0.0, by_values = 0.0, eps = rounding_at(lanes, lane, lanes.here.f[lane])
         if not self.evaluator.blocks.objective.supplies & GRADIENT:
             self.note(lane, NO_LOWER, lanes.norm[lane], NAN)
-        elif not self.agrees_with_values(lane, &slope, &by_values):
+        elif not self.comparison.agrees(lane, &slope, &by_values):
             self.note(lane, JAC, slope, by_values)
         elif -lanes.trust.promised[lane] <= UNSEEN_FALL * eps and (
-                lanes.here.f[lane] - UNSEEN_FALL * eps <= self.ahead < INFINITY):
+                lanes.here.f[lane] - UNSEEN_FALL * eps <= self.comparison.ahead < INFINITY):
             lanes.status[lane] = PRECISION
         else:
             self.note(lane, NO_LOWER, size_at(lanes, lane), NAN)
-        return 0
-
-    cdef bint agrees_with_values(self, Py_ssize_t lane, double *slope, double *by_values) except -1 nogil:
-        """Whether f changes over a short way as the gradient says; if not, by how much by the gradient, and by values
-        at both sides of the iterate. A gradient is to contradict them over ways of three lengths. These evaluations are
-        checks, which nfev does not count."""
-        cdef double length = STEP_OF_COMPARISON, promised = 0.0, seen = 0.0, rounding = 0.0, gap
-        cdef bint agrees = True
-        cdef Py_ssize_t _
-        for _ in range(3):
-            if self.objective_needs_gil:
-                with gil:
-                    try:
-                        self.compare(lane, length, &promised, &seen, &rounding)
-                    except Exception:  # of the user's function, which is not asked to be defined there
-                        return True
-            else:
-                self.compare(lane, length, &promised, &seen, &rounding)
-            gap = fabs(promised - seen)
-            if isfinite(seen) and gap > UNSEEN_CHANGE * rounding:
-                if gap <= LARGE_DIFFERENCE * max(fabs(promised), fabs(seen)):
-                    return True
-                if agrees:
-                    slope[0] = promised
-                    by_values[0] = seen
-                agrees = False
-            elif agrees:
-                return True  # nothing speaks against it, and shorter ways show less
-            length *= 2.0 ** -10
-        return agrees
-
-    cdef int compare(self, Py_ssize_t lane, double length, double *promised, double *seen,
-                     double *rounding) except -1 nogil:
-        """The change of f over a way of that length, relative to max(unit, |x|), along which it falls in every
-        coordinate: by the gradient; by values, or nan; and the rounding of these."""
-        cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, at, side
-        cdef double x, v, unit, rise[2]
-        promised[0] = 0.0
-        seen[0] = NAN
-        lanes.here, lanes.trial = lanes.trial, lanes.here
-        try:
-            if lanes.trust.scale != NULL:
-                fastgd_into_units(lanes, lanes.live)
-            for i in range(lanes.n_dim):
-                at = i * lanes.capacity + lane
-                x = lanes.trial.x[at]
-                unit = lanes.trust.unit[at] if lanes.trust.unit != NULL else 1.0
-                v = length * max(unit, fabs(x))
-                if lanes.bounded and (x - v < lanes.lower[at] or x + v > lanes.upper[at]):
-                    v = 0.0
-                self.v[i] = -v if lanes.trial.g[at] > 0.0 else v
-                promised[0] += self.v[i] * (lanes.trial.g[at] / scale_of(lanes, at))
-            self.listed_one[0] = lane
-            for side in range(2):
-                self.evaluator.blocks.open(lanes.trial.x, self.listed_one, 1, 1)
-                for i in range(lanes.n_dim):
-                    x = lanes.trial.x[i * lanes.capacity + lane]
-                    self.evaluator.blocks.block.x[i * self.evaluator.blocks.block.stride] = (
-                        x - self.v[i] if side else x + self.v[i])
-                self.evaluator.blocks.pad(1)
-                rise[side] = NAN
-                if self.evaluator.blocks.call(VALUE):
-                    rise[side] = self.evaluator.blocks.values[0]
-            if length == STEP_OF_COMPARISON:
-                self.ahead = rise[0]
-            if isfinite(rise[0]) and isfinite(rise[1]):
-                seen[0] = 0.5 * (rise[0] - rise[1])
-                rounding[0] = rounding_at(lanes, lane, max(fabs(rise[0]), fabs(rise[1])))
-        finally:
-            if lanes.trust.scale != NULL:
-                fastgd_out_of_units(lanes, lanes.live)
-            lanes.here, lanes.trial = lanes.trial, lanes.here
-            lanes.fault[lane] = RUNNING
-            lanes.rounds_left = 0
         return 0
 
     cdef int check_jac(self, Py_ssize_t lane) except -1 nogil:
         """Warns if the first gradient of the user's contradicts the values."""
         cdef double slope = 0.0, by_values = 0.0
         self.checks_jac = False
-        if not self.agrees_with_values(lane, &slope, &by_values):
+        if not self.comparison.agrees(lane, &slope, &by_values):
             with gil:
                 warnings.warn(f"jac contradicts the values of the function: over a short way down from x0 it promises "
                               f"a change of {slope:.6g}, and the values change by {by_values:.6g}", RuntimeWarning)
@@ -544,13 +409,3 @@ cdef inline double free_slope(const Lanes *lanes, Py_ssize_t at) noexcept nogil:
     if lanes.bounded and lanes.trial.x[at] == (lanes.lower[at] if slope > 0.0 else lanes.upper[at]):
         return 0.0
     return slope
-
-
-cdef inline double beyond(double exponent) noexcept nogil:
-    """What of an exponent of 2 counts."""
-    return max(exponent - MILD, 0.0) + min(exponent + MILD, 0.0)
-
-
-cdef inline double rounded_power(double value) noexcept nogil:
-    """The nearest power of two, by its significand."""
-    return rounded_step(0.0, value, 1.0)
