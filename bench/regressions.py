@@ -26,7 +26,7 @@ from functools import cached_property
 import numpy as np
 
 import fastgd
-from bench.robustness import HAS_X_SCALE, MAXITER, SCIPY, SCIPY_ENDED, print_row, slopes
+from bench.robustness import MAXITER, SCIPY, SCIPY_ENDED, print_row, slopes
 from bench.timing import report
 from fastgd import Status
 
@@ -167,10 +167,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m bench.regressions", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="three curves")
     quick = parser.parse_args().quick
-    ours = list(OURS) if HAS_X_SCALE else list(OURS)[:1]
-    if not HAS_X_SCALE:
-        print("this fastgd has no x_scale: it runs without")
-    sides, verdicts = [*ours, *THEIRS], {side: Counter() for side in (*ours, *THEIRS)}
+    sides, verdicts = [*OURS, *THEIRS], {side: Counter() for side in (*OURS, *THEIRS)}
     print_row("verdict, evaluations", [f"{side:>17}" for side in sides])
     for regression in REGRESSIONS:
         if quick and regression.name not in QUICK:
@@ -186,7 +183,7 @@ def main():
     for verdict in ("elsewhere", "WRONG"):
         print_row(f"claims of success: {verdict}", [f"{verdicts[side][verdict]:>17}" for side in sides])
     best = max(verdicts[side]["ok"] for side in THEIRS)
-    for side in ours:
+    for side in OURS:
         report(f"{side}: solved by SciPy's better one / by fastgd", best / max(verdicts[side]["ok"], 1), 1.0)
         report(f"{side}: claims of success that are wrong", verdicts[side]["WRONG"], 0.0)
 
