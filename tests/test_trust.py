@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 import fastgd
-from fastgd import Difference, Status, functions, minimize
+from fastgd import Difference, Status, functions, gradient, minimize
 
 from .problems import rosenbrock
 from .test_difference import spied
@@ -292,3 +292,32 @@ def test_known_noise():
     medians = {way: np.median(ends) for way, ends in ways.items()}
     assert medians["known"] < 0.01 * medians["scipy"], medians
     assert medians["known"] < 0.01 * medians["unknown"], medians
+
+
+# Starts at a minimum, and slopes by themselves
+
+
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "newton", "gd"])
+@pytest.mark.parametrize("fun", functions.BY_NAME.values(), ids=lambda fun: fun.name)
+def test_a_start_at_a_minimum_is_a_success(fun, method):
+    """Known to the last digits, it leaves nothing but rounding."""
+    for minimizer in fun.minimizers(fun.n_dim):
+        result = minimize(fun, minimizer, method=method)
+        assert result.success, result.message
+        np.testing.assert_allclose(result.x, minimizer, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-4, 1.0, 1e4, 1e8])
+@pytest.mark.parametrize(("fun", "slope", "place"), [
+    (np.log, lambda x: 1 / x, 2.0), (np.sqrt, lambda x: 0.5 / np.sqrt(x), 3.0), (np.sin, np.cos, 1.0),
+    (lambda x: np.exp(-x * x), lambda x: -2 * x * np.exp(-x * x), 0.7),
+    (lambda x: 1 / (1 + 25 * x * x), lambda x: -50 * x / (1 + 25 * x * x)**2, 0.3),
+    (lambda x: 1e6 + np.sin(3 * x), lambda x: 3 * np.cos(3 * x), 1.0),
+], ids=["log", "sqrt", "sin", "peak", "tails", "constant"])
+def test_slopes_in_any_units(fun, slope, place, scale):
+    """Of functions that vary over a scale of their own, seen by steps that begin at that of 1."""
+    with np.errstate(all="ignore"):
+        found, error, _ = gradient(lambda x: fun(x / scale), place * scale, full_output=True)
+    expected = slope(place) / scale
+    assert abs(found / expected - 1) < 1e-5
+    assert abs(found - expected) <= 2 * error

@@ -6,7 +6,7 @@ are not finite the answers are nan.
 """
 from libc.math cimport NAN, fabs
 
-from .evaluation.calibration cimport Calibration
+from .evaluation.calibration cimport ALONE, FOR_HESSIANS, Calibration
 from .evaluation.evaluator cimport Evaluator
 from .loop cimport annotate, index_of, lanes_for
 from .memory.lanes cimport (
@@ -104,7 +104,7 @@ cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, 
                 if calibration is not None:
                     evaluate(evaluator, &lanes, GRADIENT)
                     vanished = find_vanished(evaluator, &lanes, GRADIENT, vanished)
-                    calibration.look_at_trials()
+                    calibration.look_at_trials(FOR_HESSIANS if question == HESSIAN else ALONE)
                 if question == HESSIAN or calibration is None:
                     evaluate(evaluator, &lanes, question)
                     vanished = find_vanished(evaluator, &lanes, question, vanished)

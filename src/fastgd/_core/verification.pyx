@@ -4,8 +4,9 @@ import warnings
 from cython cimport final
 from libc.math cimport INFINITY, NAN, fabs, isnan
 
-from .evaluation.calibration cimport Calibration
+from .evaluation.calibration cimport FIRST_ITERATE, LATER, SMALL_MOVE, Calibration
 from .evaluation.comparison cimport Comparison
+from .evaluation.repairs cimport size_of
 from .evaluation.scales cimport find_scale
 from .evaluation.stencils cimport rounded_power, step_of
 from .memory.lanes cimport (
@@ -47,6 +48,8 @@ cdef double LARGEST_UNSEEN_FALL = 2.0 ** 20
 cdef Py_ssize_t MOST_REPAIRS = 5
 # Slopes that differ by more than this part of them contradict each other.
 cdef double LARGE_DIFFERENCE = 2.0 ** -5
+# By so much of x its own last digits may move the root of a slope.
+cdef double SOME_DIGITS = 2.0 ** -49
 # Given steps are too small if rounding alone makes slopes of this size, and no difference is seen.
 cdef double LARGEST_UNSEEN_SLOPE = 1e-6
 # Gradients whose products with each other are numbers, and with what they may become.
@@ -102,7 +105,7 @@ cdef class Verification:
             n += self.calibration is not None and self.has_room(lane, 2 * lanes.n_dim + 1)
         if n:
             self.evaluator.go_to_iterates()
-            late = self.calibration.look(self.listed, n, True)
+            late = self.calibration.look(self.listed, n, FIRST_ITERATE)
             if lanes.trial.H != NULL and not late:
                 late = self.take_hessians_again(n)
             if lanes.finds_scale and not late:
@@ -199,7 +202,7 @@ cdef class Verification:
         for j in range(n):
             self.others[m] = self.listed[j]
             m += nit_of(self.lanes, self.listed[j]) > 0
-        return self.calibration.look(self.others, m, False) if m else 0
+        return self.calibration.look(self.others, m, LATER) if m else 0
 
     cdef double tolerance_at(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil:
         """gtol, in the user's units."""
@@ -242,14 +245,15 @@ cdef class Verification:
         """Whether slopes differ by more than rounding explains, in a coordinate where no better step was found."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
-        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), error, rounding
+        cdef double eps = rounding_at(lanes, lane, lanes.trial.f[lane]), error, rounding, move
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
             if not self.calibration.needs[at]:
                 continue
             error = self.calibration.errors[at]
             rounding = eps / step_of(lanes, at, lanes.trial.x[at])
-            if error > max(16.0 * rounding, LARGE_DIFFERENCE * fabs(lanes.trial.g[at])):
+            move = SMALL_MOVE * size_of(lanes, at) * fabs(self.calibration.curvatures[at])
+            if error > max(16.0 * rounding, LARGE_DIFFERENCE * fabs(lanes.trial.g[at]), move):
                 self.note(lane, CONTRADICTION, self.calibration.slopes[at], self.calibration.others[at])
                 return True
         return False
@@ -320,7 +324,7 @@ cdef class Verification:
                 self.explain(self.listed[j])
             return 0
         self.evaluator.go_to_iterates()
-        late = self.calibration.look(self.listed, n, False)
+        late = self.calibration.look(self.listed, n, LATER)
         if not late:
             for j in range(n):
                 self.judge_end(self.listed[j])
@@ -349,7 +353,9 @@ cdef class Verification:
             if slope > 2.0 * error:
                 fall += 0.5 * slope * (slope / fabs(self.calibration.curvatures[at]))
             is_repaired |= self.calibration.needs[at] != 0
-            is_unseen &= slope <= 2.0 * error
+            # rounding of f, or of x itself
+            is_unseen &= slope <= max(2.0 * error, SOME_DIGITS * size_of(lanes, at) * fabs(
+                self.calibration.curvatures[at]))
             is_small &= slope <= self.tolerance_at(lane, at) and error <= 4.0 * self.tolerance_at(lane, at)
             if slope > largest:
                 largest = slope

@@ -50,6 +50,12 @@ cdef double LARGE_ERROR = 2.0 ** -7
 cdef double ROUNDING_ERROR = 2.0 ** -16
 # The part of gtol that truncation may make of a gradient which is taken for small.
 cdef double SHARE_OF_TOLERANCE = 0.125
+# By so much of x the error of a slope may move its root.
+SMALL_MOVE = 2.0 ** -26
+
+cdef extern from "memory/loops.h":
+    double EPSILON "FASTGD_EPSILON"
+
 
 cdef enum:
     # What a coordinate needs.
@@ -92,7 +98,7 @@ cdef class Calibration:
         self.healthy = take_integers(self.slab, row)
         self.exponents = self.slab.take(self.lanes.n_dim)
 
-    cdef int look(self, const Py_ssize_t *lane_of, Py_ssize_t n, bint at_start) except -1 nogil:
+    cdef int look(self, const Py_ssize_t *lane_of, Py_ssize_t n, Occasion when) except -1 nogil:
         """Compares the slopes at the trial points of n lanes, in the user's units, with others; mends their steps, and
         then the slopes; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
@@ -104,9 +110,9 @@ cdef class Calibration:
             if lanes.status[lane] == NONFINITE or lanes.status[lane] == UNBOUNDED or lanes.status[lane] == EXCEPTION:
                 self.forget(lane)  # f itself is not finite
                 continue
-            if at_start:
+            if when != LATER:
                 self.find_single_precision(lane)
-            n_repairs += self.judge(lane, at_start)
+            n_repairs += self.judge(lane, when)
         if not n_repairs:
             return 0
         for i in range(lanes.n_dim):
@@ -121,19 +127,20 @@ cdef class Calibration:
                 return 1
         return 0
 
-    cdef int look_at_trials(self) except -1:
-        """The same of all lanes whose gradients are there, at their trial points."""
+    cdef int look_at_trials(self, Occasion when) except -1:
+        """The same of all lanes, in a run of their own."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, lane, n = 0
         for lane in range(lanes.live):
             for i in range(lanes.n_dim):
                 self.errors[i * lanes.capacity + lane] = NAN
             self.healthy[n] = lane
-            n += lanes.fault[lane] == RUNNING
+            n += lanes.fault[lane] == RUNNING or lanes.fault[lane] == NONFINITE  # perhaps beside the point alone
+            lanes.fault[lane] = RUNNING
         if not n:
             return 0
         self.evaluator.enter_units()
-        self.look(self.healthy, n, True)
+        self.look(self.healthy, n, when)
         self.evaluator.leave_units()
         return 0
 
@@ -230,13 +237,13 @@ cdef class Calibration:
         if 2 * n_full >= n:
             lanes.trust.rounding[lane] = SINGLE_PRECISION
 
-    cdef Py_ssize_t judge(self, Py_ssize_t lane, bint at_start) noexcept nogil:
+    cdef Py_ssize_t judge(self, Py_ssize_t lane, Occasion when) noexcept nogil:
         """Finds the errors of the slopes, the curvatures, and in which coordinates the step does not fit; returns their
         number."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at, n_needs = 0
         cdef double f = lanes.trial.f[lane]
-        cdef double a, b, p, slope, usual, largest, eps, rounding, truncation, bend, tolerance
+        cdef double a, b, p, slope, usual, largest, eps, rounding, rounding_of_x, truncation, bend, tolerance
         for i in range(lanes.n_dim):
             at = i * lanes.capacity + lane
             self.needs[at] = NO_REPAIR
@@ -258,26 +265,31 @@ cdef class Calibration:
             rounding = eps / usual
             truncation = fabs(slope - self.others[at]) / (STRETCH * STRETCH - 1.0)
             bend = bend_of(a - f, b - f, p, self.second[at])
-            tolerance = 0.0 if at_start else SHARE_OF_TOLERANCE * limit(lanes, GTOL_LIMIT)[lane]
-            if not lanes.gtol_is_absolute:
-                tolerance /= scale_of(lanes, at)
+            tolerance = 0.0
+            if when == LATER:
+                tolerance = SHARE_OF_TOLERANCE * limit(lanes, GTOL_LIMIT)[lane]
+                if not lanes.gtol_is_absolute:
+                    tolerance /= scale_of(lanes, at)
+            elif when == FOR_HESSIANS:
+                tolerance = SMALL_MOVE * size_of(lanes, at) * fabs(bend) / (p * p)
             self.errors[at] = rounding + truncation
             if fabs(bend) > SEEN * eps:
                 self.curvatures[at] = bend / (p * p)
-            # nor is an error of interest by which the root of the slope moves by a small part of the step
-            if truncation > MARGIN * rounding + max(SMALL_ERROR * max(fabs(slope), fabs(bend / p)), tolerance):
+            # rounding of x, too, changes the slope
+            rounding_of_x = EPSILON * fabs(lanes.trial.x[at]) * fabs(bend) / (p * p)
+            if truncation > MARGIN * (rounding + rounding_of_x) + max(SMALL_ERROR * fabs(slope), tolerance):
                 if slope == 0.0:  # no difference is seen by the usual step
                     self.needs[at] = LONGER
-                elif at_start and truncation <= LARGE_ERROR * fabs(slope):
+                elif when == FIRST_ITERATE and truncation <= LARGE_ERROR * fabs(slope):
                     self.set_factor(at, usual * shortened(rounding, truncation))
                 else:
                     self.needs[at] = SHORTER
             elif (fabs(slope) <= MARGIN * rounding and fabs(self.others[at]) <= MARGIN * eps / fabs(p)
-                  and max(fabs(a - f), fabs(b - f)) > LARGE_CHANGE * largest):
+                  and self.height(lane, at) > LARGE_CHANGE * largest):
                 self.needs[at] = SHORTER
             elif eps >= ROUNDING_ERROR * fabs(self.others[at] * p) and fabs(bend) <= WELL_SEEN * eps:
                 self.needs[at] = LONGER
-            elif at_start and eps == lanes.trust.noise[lane] and rounding > truncation:  # the noise is known
+            elif when != LATER and eps == lanes.trust.noise[lane] and rounding > truncation:  # the noise is known
                 self.needs[at] = LONGER
             n_needs += self.needs[at] != NO_REPAIR
         return n_needs
@@ -296,6 +308,7 @@ cdef class Calibration:
         repair.lane = lane
         repair.grows = self.needs[at] == LONGER
         repair.is_over = False
+        repair.height = self.height(lane, at)
         repair.factor = 1.0
         repair.best_curvature = self.curvatures[at]
         if repair.grows:
@@ -311,11 +324,16 @@ cdef class Calibration:
             repair.change = repair.best_error = INFINITY
             repair.best_h = usual
 
+    cdef double height(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil:
+        """How far the values by longer steps are from that at x; 0 where they are not finite."""
+        cdef double f = self.lanes.trial.f[lane]
+        cdef double height = max(fabs(self.first_values[at] - f), fabs(self.second_values[at] - f))
+        return height if isfinite(height) else 0.0
+
     cdef bint sees(self, Py_ssize_t lane, Py_ssize_t at) noexcept nogil:
-        """Whether the values by longer steps differ from that at x by more than rounding."""
+        """Whether they differ from that by more than rounding."""
         cdef double f = self.lanes.trial.f[lane], a = self.first_values[at], b = self.second_values[at]
-        cdef double eps = rounding_at(self.lanes, lane, max(fabs(f), fabs(a), fabs(b)))
-        return max(fabs(a - f), fabs(b - f)) > MARGIN * eps
+        return self.height(lane, at) > MARGIN * rounding_at(self.lanes, lane, max(fabs(f), fabs(a), fabs(b)))
 
     cdef int repair(self, Py_ssize_t i, Py_ssize_t n) except -1 nogil:
         """Finds better steps in coordinate i for those n repairs, side by side, and adopts them; 1 if the time ran out.

@@ -22,6 +22,7 @@ cdef struct Repair:
     double h            # the step to try next,
     double slope        # the slope at the step before, nan if it was not seen,
     double change       # and how it differed from the one before that
+    double height       # how far the values there were from f
     double best_h       # 0 if none is better than what there was
     double factor       # by which to shorten that, because truncation is the larger part of its error
     double best_slope

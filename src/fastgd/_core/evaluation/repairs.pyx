@@ -75,9 +75,9 @@ cdef class Repairs:
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t at = i * lanes.capacity + repair.lane
         cdef double f = lanes.trial.f[repair.lane], a = self.a[k], b = self.b[k], p = self.p[k], q = self.q[k]
-        cdef double slope, change, rounding, error, eps, largest, bend
+        cdef double slope, change, rounding, error, eps, largest, bend, height
         cdef double size = size_of(lanes, at)
-        cdef bint agrees
+        cdef bint agrees, is_flat
         if not isfinite(a) or not isfinite(b):
             repair.slope = NAN
             repair.is_over = repair.grows
@@ -88,7 +88,12 @@ cdef class Repairs:
             rounding = eps / fabs(p)
             change = fabs(slope - repair.slope)
             error = change / RATIO + rounding
-            if isnan(error) or max(fabs(a - f), fabs(b - f)) <= MARGIN * eps:
+            height = max(fabs(a - f), fabs(b - f))
+            # far from x, where f is the same on both sides, at both steps
+            is_flat = (height > LARGE_CHANGE * largest and fabs(a - b) <= LARGE_CHANGE * height
+                       and height > 0.25 * repair.height)
+            repair.height = height
+            if isnan(error) or height <= MARGIN * eps or is_flat:
                 error = INFINITY
             if error < repair.best_error:
                 bend = bend_of(a - f, b - f, p, q)
@@ -103,8 +108,7 @@ cdef class Repairs:
             if repair.grows:
                 repair.is_over = error < INFINITY and change > MARGIN * max(repair.change, rounding)
             else:
-                agrees = change <= max(MARGIN * rounding, SMALL_ERROR * fabs(slope)) and (
-                    slope != 0.0 or max(fabs(a - f), fabs(b - f)) <= LARGE_CHANGE * largest)
+                agrees = change <= max(MARGIN * rounding, SMALL_ERROR * fabs(slope)) and not is_flat
                 repair.is_over = agrees or rounding > repair.best_error
             repair.slope = slope
             repair.change = change
