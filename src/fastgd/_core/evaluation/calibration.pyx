@@ -33,6 +33,7 @@ from .repairs cimport (
     Repair,
     Repairs,
     bend_of,
+    curvature_of,
     shortened,
     size_of,
 )
@@ -273,8 +274,7 @@ cdef class Calibration:
             elif when == FOR_HESSIANS:
                 tolerance = SMALL_MOVE * size_of(lanes, at) * fabs(bend) / (p * p)
             self.errors[at] = rounding + truncation
-            if fabs(bend) > SEEN * eps:
-                self.curvatures[at] = bend / (p * p)
+            self.curvatures[at] = curvature_of(bend, p, eps)
             # rounding of x, too, changes the slope
             rounding_of_x = EPSILON * fabs(lanes.trial.x[at]) * fabs(bend) / (p * p)
             if truncation > MARGIN * (rounding + rounding_of_x) + max(SMALL_ERROR * fabs(slope), tolerance):

@@ -1,4 +1,4 @@
-from libc.math cimport cbrt, fabs
+from libc.math cimport cbrt, fabs, isfinite
 
 from ..memory.lanes cimport Lanes, unit_of
 from ..memory.slab cimport Slab
@@ -62,3 +62,9 @@ cdef inline double shortened(double rounding, double truncation) noexcept nogil:
 cdef inline double bend_of(double rise, double other_rise, double p, double q) noexcept nogil:
     """p^2 times the second derivative, from the values at x + p and x + q less that at x."""
     return 2.0 * p * ((rise / p - other_rise / q) / (p - q)) * p
+
+
+cdef inline double curvature_of(double bend, double p, double eps) noexcept nogil:
+    """0 if it is not seen beyond the rounding of the values, or is not finite."""
+    cdef double curvature = bend / (p * p)
+    return curvature if fabs(bend) > SEEN * eps and isfinite(curvature) else 0.0

@@ -104,7 +104,7 @@ cdef class Repairs:
                 if not repair.grows and change > (RATIO * RATIO - 1.0) * MARGIN * rounding:
                     # a step that balances the two errors, of which truncation falls by h^2
                     repair.factor = shortened(rounding, change / (RATIO * RATIO - 1.0))
-                repair.best_curvature = bend / (p * p) if fabs(bend) > SEEN * eps else 0.0
+                repair.best_curvature = curvature_of(bend, p, eps)
             if repair.grows:
                 repair.is_over = error < INFINITY and change > MARGIN * max(repair.change, rounding)
             else:
