@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._core import derivatives
-from ._differences import VectorFunction, at_points, differences_of_values, extrapolated, noise_at, slopes_of
+from ._differences import VectorFunction, at_points, differences_of_values, noise_at, slopes_of
 from ._inputs import (
     FLOAT64,
     LARGE,
@@ -108,25 +108,19 @@ def gradient(fun, x, args=(), *, method="3-point", step=None, x_scale=None, boun
     if len(points.shape) != 1 or points.rows.dtype is not FLOAT64 or points.n_dim > LARGE or full_output:
         points = points.copied("x")  # of a single point nothing is read once `fun` has been called
     lower, upper = as_bounds(bounds, points, "x")
-    is_adaptive = type(difference) is Difference and difference.adaptive
-    jac = DEFAULT_DIFFERENCE if is_adaptive else difference
-    made = as_objective(fun, points, as_args(args), jac, vectorized, unpack, batch_args, bounds=(lower, upper))
+    made = as_objective(fun, points, as_args(args), difference, vectorized, unpack, batch_args, bounds=(lower, upper))
     scales = None if x_scale is None else as_x_scale(x_scale, points)
-    if is_adaptive:
-        slopes, errors, nfev = extrapolated(made, points, lower, upper, scales)
-    else:
-        errors = np.empty(points.rows.shape) if full_output else None
-        nfev = np.empty(points.n_problems, np.intp) if full_output else None
-        noise, nfev_of_noise = None, 0
-        if type(difference) is Difference and difference.noise is not None:
-            noise, nfev_of_noise = noise_at(difference, made, points, scales)
-        slopes, vanished = at_points(derivatives.gradient, points, made, lower, upper, scales, errors, nfev, noise)
-        if vanished != -1:
-            refuse(points, vanished, step)
-        if full_output:
-            nfev += nfev_of_noise
+    errors = np.empty(points.rows.shape) if full_output else None
+    nfev = np.empty(points.n_problems, np.intp) if full_output else None
+    noise, nfev_of_noise = None, 0
+    if type(difference) is Difference and difference.noise is not None:
+        noise, nfev_of_noise = noise_at(difference, made, points, scales)
+    slopes, vanished = at_points(derivatives.gradient, points, made, lower, upper, scales, errors, nfev, noise)
+    if vanished != -1:
+        refuse(points, vanished, step)
     if not full_output:
         return slopes if points.shape else slopes.item()
+    nfev += nfev_of_noise
     errors, nfev = errors.reshape(points.shape), nfev.reshape(points.batch_shape)
     if not points.shape:
         slopes, errors = slopes.item(), errors.item()

@@ -1,5 +1,5 @@
-"""Differences in NumPy: of functions of several values, by extrapolation, and what noise they have to deal with; what
-they need of the core."""
+"""Differences in NumPy: of functions of several values, and what noise they have to deal with; what they need of the
+core."""
 
 from contextlib import suppress
 from math import factorial
@@ -10,17 +10,12 @@ from ._core import derivatives
 from ._core.evaluation.clock import Clock
 from ._core.evaluation.evaluator import Evaluator
 from ._core.loop import index_of
-from ._inputs import Points, as_batch_args, as_calling_form, as_real_array, per_problem, require_finite
+from ._inputs import Points, as_batch_args, as_calling_form, as_real_array, per_problem
 from ._objective import recognize, resolved
 from ._unraisable import unraisable_as_error
 
 EPS = 2.0**-52
 
-# Of the series of steps by which differences are extrapolated: the first, relative to max(x_scale, |x|), and how many.
-FIRST_STEP = 2.0**-3
-MOST_STEPS = 12
-# An extrapolation is over when its error is so many times what it was at best.
-WORSE = 2.0
 # Points, besides x0, at which noise is measured, and how far each is from the next at first, relative to x.
 NOISE_POINTS = 6
 NOISE_STEP = 2.0**-30
@@ -62,73 +57,12 @@ def units_of(points, scales):
     return 2.0 ** np.round(np.log2(np.where(np.isfinite(sizes), sizes, 1.0)))
 
 
-def extrapolated(made, points, lower, upper, scales):
-    """Gradients by extrapolation, their errors and numbers of evaluations."""
-    if len(points.shape) <= 1:
-        require_finite(points, "x")
-    middle = at_points(derivatives.values, points, made)[0].reshape(-1)
-    slopes, errors, nfev = ridders(values_of(made, points), points.rows, middle, units_of(points, scales), lower, upper)
-    return slopes.reshape(points.shape), errors, nfev
-
-
 def noise_at(difference, made, points, scales):
     """How much of the values is noise, for every problem, and how many evaluations it took to find out."""
     if not isinstance(difference.noise, str):
         return np.ascontiguousarray(per_problem(difference.noise, "noise", points)), 0
     middle = at_points(derivatives.values, points, made)[0].reshape(-1)
     return noise_level(values_of(made, points), points.rows, middle, units_of(points, scales))
-
-
-def ridders(values_at, rows, middle, units, lower, upper):
-    """Slopes at rows of points, their errors and how many values each row took.
-
-    Differences with steps h, h / 2, h / 4, ... are extrapolated to h = 0 (C. J. F. Ridders, Advances in Engineering
-    Software 4, 1982). `values_at(points, problems)` returns the values at points of the problems with these numbers;
-    those at the rows themselves are in `middle`.
-    """
-    n, n_dim = rows.shape
-    slopes, errors = np.full((n, n_dim), np.nan), np.full((n, n_dim), np.inf)
-    nfev = np.ones(n, np.intp)
-    h = FIRST_STEP * units.copy()
-    sides = np.zeros((n, n_dim))  # 1 and -1 where all points have to be on one side of x
-    if lower is not None:
-        room = np.minimum(upper - rows, rows - lower)
-        is_near = room < 2.0**-20 * units
-        sides = np.where(is_near, np.where(upper - rows >= rows - lower, 1.0, -1.0), 0.0)
-        room = np.where(is_near, 0.5 * np.maximum(upper - rows, rows - lower), room)
-        h = np.minimum(h, np.where(room > 0.0, 2.0 ** np.floor(np.log2(np.where(room > 0.0, room, 1.0))), 0.0))
-        slopes[h == 0.0] = errors[h == 0.0] = 0.0
-    rounding = 2.0**-52 * np.abs(middle)
-    before = []  # the last row of the tableau
-    active = h > 0.0
-    for k in range(MOST_STEPS):
-        at = np.nonzero(active)
-        if not len(at[0]):
-            break
-        step, side = h[at] * 2.0**-k, sides[at]
-        offsets = np.where(side == 0.0, step, side * step), np.where(side == 0.0, -step, 2.0 * side * step)
-        found = []
-        for offset in offsets:
-            moved = rows[at[0]].copy()
-            moved[np.arange(len(moved)), at[1]] += offset
-            found.append(values_at(moved, at[0]))
-        np.add.at(nfev, at[0], 2)
-        with np.errstate(all="ignore"):
-            row = [np.full((n, n_dim), np.nan)]
-            row[0][at] = quotients(found[0], found[1], middle[at[0]], offsets[0], offsets[1])
-            for m, earlier in enumerate(before):
-                power = np.where(sides == 0.0, 4.0 ** (m + 1), 2.0 ** (m + 2))
-                row.append(row[m] + (row[m] - earlier) / (power - 1.0))
-            for m in range(1, len(row)):
-                error = np.maximum(np.abs(row[m] - row[m - 1]), np.abs(row[m] - before[m - 1]))
-                error += rounding[:, None] / np.where(h > 0.0, h, 1.0) * 2.0**k
-                better = active & (error < errors)
-                slopes[better], errors[better] = row[m][better], error[better]
-            if len(row) > 1:
-                last = np.abs(row[-1] - before[-1])
-                active &= ~(last > WORSE * errors)  # so that nan goes on
-        before = row
-    return slopes, errors, nfev
 
 
 def noise_level(values_at, rows, middle, units):

@@ -24,12 +24,11 @@ def split_jac(jac, n_dim):
     if jac is None or jac is DEFAULT_DIFFERENCE:
         return None, Stencil()
     if isinstance(jac, Difference):
-        if jac.adaptive:
-            raise ValueError("adaptive differences are for fastgd.gradient; in a run give an order of 4, 6 or 8")
         steps = jac.steps
         if steps is not None and len(steps) not in (1, n_dim):
             raise ValueError(f"step must have one number, or one for each of the {n_dim} coordinates; got {len(steps)}")
-        return COMPLEX_STEP if jac.method == "cs" else None, Stencil(steps, jac.order, jac.method == "2-point")
+        stencil = Stencil(steps, jac.order, jac.method == "2-point", jac.adaptive)
+        return COMPLEX_STEP if jac.method == "cs" else None, stencil
     if isinstance(jac, str):
         as_choice(jac, "jac", ("exact", *ORDERS))
         return ("exact", Stencil()) if jac == "exact" else split_jac(Difference(jac), n_dim)

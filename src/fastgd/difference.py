@@ -29,8 +29,8 @@ class Difference:
         How much of f is noise: steps are then as long as that asks for. "estimate" measures it at x0, by 7 evaluations
         of each problem [2]_.
     adaptive : bool, default False
-        Extrapolate from a series of steps until the error no longer falls [3]_: some 10 to 20 evaluations in a
-        coordinate, for `fastgd.gradient` alone.
+        Extrapolate central differences with 9 steps, from an eighth of ``max(x_scale, abs(x))`` down to a 65,536th of
+        that, and take the extrapolation of the least error [3]_: nearly all digits, for 18 evaluations in a coordinate.
 
     Raises
     ------
@@ -95,9 +95,10 @@ class Difference:
         if self.noise is not None and (self.step is not None or self.method != "3-point" or self.order != 2):
             raise ValueError("noise asks for steps that fit it, by the default formula: it goes without step, order "
                              "and another method")
-        if self.adaptive and (self.step is not None or self.noise is not None or self.method != "3-point"):
-            raise ValueError("adaptive=True chooses steps and orders itself: it goes without step, noise and another "
-                             "method")
+        if self.adaptive and (self.step is not None or self.noise is not None or self.method != "3-point"
+                              or self.order != 2):
+            raise ValueError("adaptive=True chooses steps and orders itself: it goes without step, noise, order and "
+                             "another method")
 
     @property
     def steps(self):

@@ -120,7 +120,8 @@ cdef tuple answers(Evaluator evaluator, const double[:, :] points, tuple shape, 
                     for i in range(n_dim):
                         errors[lanes.problem[lane], i] = (
                             rounding_error(evaluator, &lanes, lane, i) if question == HESSIAN
-                            else calibration.errors[i * lanes.capacity + lane] if calibration is not None else NAN)
+                            else calibration.errors[i * lanes.capacity + lane] if calibration is not None
+                            else evaluator.differences.error_at(i * lanes.capacity + lane))
                 if nfev is not None:
                     nfev[lanes.problem[lane]] = nfev_of(&lanes, lane)
             lanes.live = lanes.n_finished = 0

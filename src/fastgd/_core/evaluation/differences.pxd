@@ -17,6 +17,7 @@ cdef class Differences:
     cdef bint gradients_alone     # values that are wanted are there already
     cdef double *first_values     # (n_dim, capacity) to keep the values at both points of every pair; else NULL
     cdef double *second_values
+    cdef double *errors           # (n_dim, capacity) of what was extrapolated
     cdef bint has_differences(self) noexcept nogil
     cdef int prepare(self) except -1
     cdef int take(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil
@@ -31,7 +32,10 @@ cdef class Differences:
     cdef void contract(self, Py_ssize_t at, const double *x, const double *first, const double *second,
                        const Py_ssize_t *lane_of, Py_ssize_t n, Py_ssize_t length) noexcept nogil
     cdef void contract_all(self, const double *x, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef void contract_points(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef void contract_table(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
+    cdef double error_at(self, Py_ssize_t at) noexcept nogil
+    cdef void extrapolate(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil
     cdef double slope_inside_bounds(self, Py_ssize_t at, Py_ssize_t lane, double first, double second) noexcept nogil
     cdef bint contract_one_sided(self, Py_ssize_t at, const double *first, const double *second,
                                  const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil

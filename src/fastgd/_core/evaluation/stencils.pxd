@@ -11,7 +11,11 @@ cdef extern from "evaluation/stencils.h":
 
 
 cdef enum:
-    MOST_MOVES = 8
+    N_LEVELS = 9  # steps that are extrapolated to 0
+    MOST_MOVES = 2 * N_LEVELS
+
+# How many times the next of these a step is.
+cdef double LEVEL_RATIO
 
 
 cdef struct Table:
@@ -29,6 +33,7 @@ cdef class Stencil:
     cdef Py_ssize_t n_moves   # points of the stencil in every coordinate
     cdef bint is_forward      # points are on one side of x everywhere
     cdef bint is_pair         # x + h and x - h, the usual ones, for which loops are there
+    cdef bint is_adaptive     # pairs with steps h, h / 4, ..., whose quotients are extrapolated
     cdef Table central
     cdef Table one_sided      # where a bound is near
     cdef double given_to_all  # the only one of these; else 0

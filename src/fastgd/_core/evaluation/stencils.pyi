@@ -9,7 +9,8 @@ ONE_SIDED: dict[int, tuple[tuple[int, ...], tuple[int, ...], int, int]]
 @final
 class Stencil:
     def __init__(
-        self, steps: NDArray[np.float64] | None = None, order: int = 2, is_forward: bool = False
+        self, steps: NDArray[np.float64] | None = None, order: int = 2, is_forward: bool = False,
+        is_adaptive: bool = False,
     ) -> None: ...
     def offsets(
         self,

@@ -44,6 +44,17 @@ ONE_SIDED = {
 }
 
 
+# The first step that is extrapolated, relative to x, and how many times the next one it is.
+cdef double FIRST_LEVEL = 0.125
+LEVEL_RATIO = 4.0
+
+
+def pairs_of_levels(first, second):
+    """A table of pairs of points, which has no weights."""
+    offsets = [side / LEVEL_RATIO**level for level in range(N_LEVELS) for side in (first, second)]
+    return offsets, [0] * len(offsets), 0, 1
+
+
 cdef void set_table(Table *table, row) except *:
     offsets, weights, table.middle, table.divisor = row
     table.reach = max(offsets)
@@ -62,17 +73,20 @@ cdef class Stencil:
     2h.
 
     Of other orders, all points stand in tables; `is_forward` if they are on one side of x everywhere (B. Fornberg,
-    "Generation of finite difference formulas on arbitrarily spaced grids", Mathematics of Computation 51, 1988).
+    "Generation of finite difference formulas on arbitrarily spaced grids", Mathematics of Computation 51, 1988). So do
+    those of `is_adaptive`: pairs with a series of steps.
     """
 
-    def __init__(self, const double[::1] steps=None, Py_ssize_t order=2, bint is_forward=False):
+    def __init__(self, const double[::1] steps=None, Py_ssize_t order=2, bint is_forward=False,
+                 bint is_adaptive=False):
         self.given = steps
         self.order = order
         self.is_forward = is_forward
-        self.is_pair = order == 2 and not is_forward
-        self.n_moves = order
-        set_table(&self.central, CENTRAL.get(order, ONE_SIDED[order]))
-        set_table(&self.one_sided, ONE_SIDED[order])
+        self.is_adaptive = is_adaptive
+        self.is_pair = order == 2 and not is_forward and not is_adaptive
+        self.n_moves = MOST_MOVES if is_adaptive else order
+        set_table(&self.central, pairs_of_levels(1, -1) if is_adaptive else CENTRAL.get(order, ONE_SIDED[order]))
+        set_table(&self.one_sided, pairs_of_levels(1, 2) if is_adaptive else ONE_SIDED[order])
         self.given_to_all = steps[0] if steps is not None and steps.shape[0] == 1 else 0.0
         self.stretch = 1.0
 
@@ -108,7 +122,9 @@ cdef class Stencil:
         self.other_row = self.slab.take(capacity)
 
     cdef double relative_step(self) noexcept nogil:
-        """The root of EPSILON that balances rounding and truncation."""
+        """The root of EPSILON that balances rounding and truncation; the first step of a series."""
+        if self.is_adaptive:
+            return FIRST_LEVEL
         return RELATIVE_STEP if self.order == 2 else (2.0 ** -52) ** (1.0 / (self.order + 1))
 
     cdef void choose(self) noexcept nogil:
