@@ -8,7 +8,7 @@ import pytest
 import scipy.optimize
 
 import fastgd
-from fastgd import Difference, Status, functions, gradient, minimize
+from fastgd import Difference, Status, functions, gradient, maximize, minimize
 
 from .problems import rosenbrock
 from .test_difference import spied
@@ -117,7 +117,128 @@ def test_plateau_of_a_penalty(form, method, rate):
     result = solve(form, lambda x: np.where(x[0] < 2.0, -x[0], 100.0) + 0.0 * x[0], [1.5], method=method,
                    learning_rate=rate)
     assert result.status == Status.STALLED
-    assert "the function is 100, higher than -1.5 at the start" in result.message
+    assert "the function is 100, worse than -1.5 at the start" in result.message
+
+
+@pytest.mark.parametrize("vectorized", [False, True, "rows"])
+@pytest.mark.parametrize("way", ["jac", "pair", "callback"])
+@pytest.mark.parametrize("solver", [minimize, maximize])
+def test_plateau_with_a_gradient(vectorized, way, solver):
+    """The same if the gradient is given, with values that a run would not need."""
+    sign = 1.0 if solver is minimize else -1.0
+
+    def fun(x):
+        first = x[..., 0] if vectorized == "rows" else x[0]
+        return sign * np.where(first < 2.0, -first, 100.0)
+
+    def jac(x):
+        first = x[..., :1] if vectorized == "rows" else x[:1]
+        return sign * np.where(first < 2.0, -1.0, 0.0)
+
+    options = {"jac": True} if way == "pair" else {"jac": jac}
+    if way == "callback":
+        options["callback"] = lambda *_: None
+    result = solver((lambda x: (fun(x), jac(x))) if way == "pair" else fun, [[1.5], [0.0], [-1.0], [5.0]], maxiter=5,
+                    learning_rate=1.0, vectorized=vectorized, **options)
+    assert result.status.tolist() == [Status.STALLED, Status.STALLED, Status.STALLED, Status.GTOL]
+    assert result.fun.tolist() == [100.0 * sign] * 4
+    assert f"is {100 * sign:g}, worse than {-1.5 * sign:g} at the start" in result.message[0]
+
+
+@pytest.mark.parametrize("jac", [None, "exact"])
+def test_plateau_of_a_jitted_function(jac):
+    pytest.importorskip("numba")
+    fun = fastgd.jit(lambda x: np.where(x[0] < 2.0, -x[0], 100.0))
+    result = minimize(fun, [[1.5], [5.0]], jac=jac, learning_rate=1.0)
+    assert result.status.tolist() == [Status.STALLED, Status.GTOL]
+
+
+def test_plateau_without_a_budget_for_the_start():
+    """maxfev holds: without one more evaluation nothing is known of the start."""
+    fun, jac = lambda x: -x[0] if x[0] < 2.0 else 100.0, lambda x: [-1.0 if x[0] < 2.0 else 0.0]
+    result = minimize(fun, [1.5], jac=jac, learning_rate=1.0, maxfev=2)
+    assert result.nfev == 2
+    assert result.status == Status.STALLED
+    assert minimize(fun, [1.5], jac=jac, learning_rate=1.0, maxfev=1).nfev == 1
+
+
+# Extrapolated differences
+
+EXTRAPOLATED = Difference(adaptive=True)
+
+
+@pytest.mark.parametrize(("fun", "x", "exact"), [
+    (np.exp, 1.0, math.e), (np.log, 1e-3, 1e3), (lambda x: np.sin(50.0 * x), 0.3, 50.0 * math.cos(15.0)),
+    (lambda x: np.tanh(100.0 * (x - 1.0)), 1.005, 100.0 / math.cosh(0.5) ** 2),
+    (lambda x: 1e6 + np.sin(x), 1.0, math.cos(1.0)), (lambda x: np.exp(x / 1e8), 3e8, math.exp(3.0) / 1e8),
+])
+@pytest.mark.parametrize("side", [0, -1, 1])
+def test_extrapolated_differences(fun, x, exact, side):
+    """Nearly all digits, and an honest estimate of the error; also on one side of x."""
+    bounds = {0: None, 1: ([x], [np.inf]), -1: ([-np.inf], [x])}[side]
+    with np.errstate(all="ignore"):
+        slope, error, nfev = gradient(lambda y: fun(y[0]), [x], method=EXTRAPOLATED, bounds=bounds, full_output=True)
+    assert nfev == 18 + (side != 0)
+    assert abs(slope[0] - exact) <= max(error[0], 2.0**-50 * abs(exact))
+    assert error[0] <= (1e-3 if side else 1e-6 if fun(x) > 1e5 else 1e-8) * abs(exact)
+    assert abs(slope[0] / exact - 1.0) <= (1e-6 if side or fun(x) > 1e5 else 1e-8)
+
+
+def test_extrapolated_differences_in_batches():
+    """Every point gets what it gets alone, in whatever form the function comes."""
+    pytest.importorskip("numba")
+    points = np.random.default_rng(5).normal(size=(3, 7, 2))
+
+    def fun(x):
+        return np.exp(x[0]) * np.sin(3.0 * x[1]) + x[0] * x[1]
+
+    alone = np.array([gradient(fun, point, method=EXTRAPOLATED) for point in points.reshape(-1, 2)])
+    x, y = points.reshape(-1, 2).T
+    exact = np.column_stack([np.exp(x) * np.sin(3.0 * y) + y, 3.0 * np.exp(x) * np.cos(3.0 * y) + x])
+    assert np.abs(alone - exact).max() < 1e-11
+    for form, options in ((fun, {}), (fun, {"vectorized": True}), (fastgd.jit(fun), {})):
+        slopes, errors, nfev = gradient(form, points, method=EXTRAPOLATED, full_output=True, **options)
+        assert np.abs(slopes.reshape(-1, 2) - alone).max() < 1e-12
+        assert slopes.shape == errors.shape == points.shape
+        assert np.all(nfev == 36)
+
+
+@over_forms
+@pytest.mark.parametrize("difference", [Difference(order=4), Difference(order=8), Difference("2-point"), EXTRAPOLATED,
+                                        Difference("5-point")])
+@pytest.mark.parametrize("method", ["gd", "bfgs", "adam"])
+def test_gradients_of_zeros_by_other_formulas(form, method, difference):
+    """The start is the minimum, or nothing is seen there because of a large constant."""
+    start, options = [MINIMUM] * 3, {"learning_rate": 0.1} if method == "adam" else {}
+    result = solve(form, lambda x: (x[0] - 3.0) ** 4 + (x[1] + 1.0) ** 4, start, method=method, jac=difference,
+                   gtol=1e-6, **options)
+    assert result.success.all()
+    result = solve(form, lambda x: (x[0] - 3.0) ** 4 + 1e18 + x[1], [[3.0, 0.0]] * 3, method=method, jac=difference,
+                   **options)
+    assert not result.success.any() or form == "jitted"  # which leaves the constant out of differences
+
+
+@over_forms
+@pytest.mark.parametrize("method", ["gd", "bfgs", "lbfgs", "adam"])
+def test_runs_by_extrapolated_differences(form, method):
+    options = {"learning_rate": 0.05, "maxiter": 20000} if method == "adam" else {}
+    result = solve(form, lambda x: np.exp(bowl(x) / 20.0), [[0.3, 0.7], [2.0, 1.0], [3.0, -1.0]], method=method,
+                   jac=EXTRAPOLATED, **options)
+    assert result.success.all()
+    assert np.abs(result.x - MINIMUM).max() < 2e-5
+
+
+def test_extrapolated_differences_of_nothing():
+    """Nowhere finite, between equal bounds, and without an order of their own."""
+    with np.errstate(all="ignore"):
+        slope, error, _ = gradient(lambda x: np.log(-x[0]), [1.0], method=EXTRAPOLATED, full_output=True)
+    assert np.isnan(slope[0])
+    assert error[0] == np.inf
+    slope, error, _ = gradient(lambda x: x[0], [1.0], method=EXTRAPOLATED, bounds=([1.0], [1.0]), full_output=True)
+    assert slope[0] == error[0] == 0.0
+    for other in ({"order": 4}, {"step": 1e-3}, {"noise": 1e-3}, {"method": "2-point"}):
+        with pytest.raises(ValueError, match="adaptive=True chooses steps and orders itself"):
+            Difference(adaptive=True, **other)
 
 
 @over_forms

@@ -32,7 +32,7 @@ def evidence(reason, seen, expected, maximized):
         return (f" jac contradicts the values: over a short way down it promises a change of {seen:.6g}, and the "
                 f"values change by {expected:.6g}.")
     if reason == Reason.ABOVE_START:
-        return f" The gradient is small, but the function is {seen:.6g}, higher than {expected:.6g} at the start."
+        return f" The gradient is small, but the function is {seen:.6g}, worse than {expected:.6g} at the start."
     if reason == Reason.NO_DIFFERENCE:
         return f" No difference is seen in any coordinate: the function is {seen:.6g}, rounded to {expected:.2g}."
     return ""

@@ -1,11 +1,11 @@
-"""Values at answers whose runs did not need them."""
+"""Values at answers, and at starts, whose runs did not need them."""
 from libc.math cimport NAN, isnan
 
 from .evaluation.blocks cimport fastgd_is_unwritten
-from .memory.lanes cimport ask, place
+from .memory.lanes cimport ask, begin_trust, place, rises
 from .memory.problems cimport MAXFEV_LIMIT, count_limit_of
 from .objectives.objective cimport VALUE
-from .stopping cimport EXCEPTION
+from .stopping cimport ABOVE_START, EXCEPTION, FTARGET, RUNNING, STALLED
 
 
 cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, Sink sink) except -1 nogil:
@@ -28,6 +28,47 @@ cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, Sink
             evaluate_answers(lanes, evaluator, sink)
     if lanes.live:
         evaluate_answers(lanes, evaluator, sink)
+    return 0
+
+
+cdef int compare_with_starts(Lanes *lanes, Evaluator evaluator, Source source, const double[:, ::1] starts,
+                             Sink sink) except -1 nogil:
+    """A success whose value is above that of its start is none. Runs whose gradients are not differences, and that need
+    no values, find out at the end."""
+    cdef Py_ssize_t problem
+    evaluator.blocks.clock.is_closing = True
+    for problem in range(source.next):
+        if (sink.status[problem] < 0 or sink.status[problem] == FTARGET or sink.nit[problem] == 0
+                or sink.nfev[problem] >= count_limit_of(source, MAXFEV_LIMIT, problem)):
+            continue
+        place(lanes, lanes.live, problem, &starts[problem, 0], sizeof(double))
+        begin_trust(lanes, lanes.live, source.x_scale, problem)
+        ask(lanes, lanes.live, VALUE)
+        lanes.nit[lanes.live] = -1 - lanes.nit_of_all
+        lanes.live += 1
+        if lanes.live == lanes.capacity:
+            compare(lanes, evaluator, sink)
+    if lanes.live:
+        compare(lanes, evaluator, sink)
+    return 0
+
+
+cdef int compare(Lanes *lanes, Evaluator evaluator, Sink sink) except -1 nogil:
+    """The values at the starts in the lanes with those at the answers."""
+    cdef Py_ssize_t lane, problem
+    cdef double f, first_f
+    if not evaluator.evaluate():
+        for lane in range(lanes.live):
+            problem = lanes.problem[lane]
+            sink.nfev[problem] += 1
+            f = evaluator.blocks.sign * sink.fun[problem]
+            first_f = lanes.trial.f[lane]
+            if lanes.fault[lane] == RUNNING and rises(lanes, lane, first_f, f):
+                sink.status[problem] = STALLED
+                sink.reason[problem] = ABOVE_START
+                sink.seen[problem] = f
+                sink.expected[problem] = first_f
+    lanes.live = 0
     return 0
 
 

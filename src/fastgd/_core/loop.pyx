@@ -2,7 +2,7 @@
 from cython cimport unlikely
 from libc.math cimport INFINITY
 
-from .answers cimport evaluate_missing
+from .answers cimport compare_with_starts, evaluate_missing
 from .directions.noise cimport GaussianNoise
 from .evaluation.clock cimport fastgd_seconds
 from .evaluation.evaluator cimport Evaluator
@@ -25,7 +25,7 @@ from .memory.lanes cimport (
 )
 from .memory.problems cimport MAXITER_LIMIT, Sink, Source, count_limit_of
 from .memory.slab cimport Slab
-from .objectives.objective cimport HESSIAN, Objective
+from .objectives.objective cimport GRADIENT, HESSIAN, Objective
 from .searches.rates cimport LearningRates
 from .searches.search cimport Search
 from .stopping cimport CALLBACK, MAXTIME, RUNNING, test
@@ -68,6 +68,9 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     cdef Needs needs
     cdef Objective objective = evaluator.blocks.objective
     cdef Py_ssize_t lane, problem
+    cdef const double[:, ::1] starts = None  # of runs without values, to compare those at the end with
+    if objective.supplies & GRADIENT and not rule.needs_values:
+        starts = np.array(source.x0)  # answers may take its place
     needs.state_rows = rule.state_rows() + rule.direction.state_rows(source.n_dim)
     needs.strip_rows = rule.direction.strip_rows(source.n_dim)
     needs.bounded = source.bounded
@@ -94,10 +97,10 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
             rates.most = max(rates.most, count_limit_of(source, MAXITER_LIMIT, problem))
     try:
         if objective.needs_gil:
-            descend(&lanes, evaluator, rule, verification, rates, noise, source, sink, observer)
+            descend(&lanes, evaluator, rule, verification, rates, noise, source, starts, sink, observer)
         else:
             with nogil:
-                descend(&lanes, evaluator, rule, verification, rates, noise, source, sink, observer)
+                descend(&lanes, evaluator, rule, verification, rates, noise, source, starts, sink, observer)
     except Exception as error:
         lane = evaluator.blocks.culprit()
         if lane >= 0:
@@ -131,7 +134,8 @@ cdef object annotate(error, note):
 
 
 cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification verification, LearningRates rates,
-                 GaussianNoise noise, Source source, Sink sink, object observer) except -1 nogil:
+                 GaussianNoise noise, Source source, const double[:, ::1] starts, Sink sink,
+                 object observer) except -1 nogil:
     cdef Pulse pulse = Pulse(1, 1, 0.0, 0.0)
     cdef double sign = evaluator.blocks.sign
     cdef Py_ssize_t lane
@@ -174,6 +178,8 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification ve
             turn_over(lanes, rule, source, sink, sign)
     if evaluator.blocks.clock.deadline > 0.0:  # else the run was cancelled
         evaluate_missing(lanes, evaluator, source, sink)
+        if starts is not None:
+            compare_with_starts(lanes, evaluator, source, starts, sink)
     sink.leave(source, MAXTIME)
     return 0
 

@@ -17,8 +17,10 @@ from .memory.lanes cimport (
     limit,
     nfev_of,
     nit_of,
+    rises,
     rounding_at,
     scale_of,
+    step_at,
 )
 from .memory.problems cimport GTOL_LIMIT, MAXFEV_LIMIT
 from .memory.slab cimport take_integers
@@ -216,7 +218,7 @@ cdef class Verification:
         cdef double f = lanes.trial.f[lane], first_f = lanes.trust.first_f[lane]
         cdef double error, tolerance, slope
         cdef bint is_small = True, is_seen = True, is_repaired = False
-        if lanes.doubts_all and f - first_f > 4.0 * rounding_at(lanes, lane, max(fabs(f), fabs(first_f))):
+        if lanes.doubts_all and rises(lanes, lane, first_f, f):
             self.note(lane, ABOVE_START, f, first_f)
             finish(lanes, lane, STALLED)
             return
@@ -265,9 +267,9 @@ cdef class Verification:
         self.lanes.trust.expected[lane] = expected
 
     cdef int verify_given(self, Py_ssize_t n) except -1 nogil:
-        """By given steps a gradient may be zero because no difference is seen."""
+        """By steps that are not calibrated a gradient may be zero because no difference is seen."""
         cdef Lanes *lanes = self.lanes
-        cdef Py_ssize_t i, j, lane, n_unknown = 0
+        cdef Py_ssize_t i, j, lane, at, n_unknown = 0
         cdef int late = 0
         cdef bint any_slope
         cdef double eps, largest
@@ -298,7 +300,8 @@ cdef class Verification:
                 continue
             largest = 0.0
             for i in range(lanes.n_dim):
-                largest = max(largest, 1.0 / lanes.steps[i])
+                at = i * lanes.capacity + lane
+                largest = max(largest, 1.0 / (scale_of(lanes, at) * step_at(lanes, i, at)))
             eps = rounding_at(lanes, lane, lanes.here.f[lane])
             if eps * largest > max(LARGEST_UNSEEN_SLOPE, limit(lanes, GTOL_LIMIT)[lane]):
                 self.note(lane, NO_DIFFERENCE, lanes.here.f[lane], eps)

@@ -131,6 +131,21 @@ FASTGD_INLINE double fastgd_rounding_at(const fastgd_lanes *lanes, ptrdiff_t lan
     return fastgd_larger(lanes->trust.rounding[lane] * fabs(f), lanes->trust.noise[lane]);
 }
 
+/* Whether f is above the first value by more than that. */
+FASTGD_INLINE int fastgd_rises(const fastgd_lanes *lanes, ptrdiff_t lane, double first_f, double f) {
+    return f - first_f > 4.0 * fastgd_rounding_at(lanes, lane, fastgd_larger(fabs(f), fabs(first_f)));
+}
+
+/* The step of a difference in coordinate i, in units of x / scale. */
+FASTGD_INLINE double fastgd_step_at(const fastgd_lanes *lanes, ptrdiff_t i, ptrdiff_t at) {
+    const fastgd_trust *trust = &lanes->trust;
+    double scale = trust->scale ? trust->scale[at] : 1.0, unit = trust->unit ? trust->unit[at] : 1.0;
+    if (lanes->steps)
+        return lanes->steps[i] / scale;
+    double factor = trust->factor ? trust->factor[at] : lanes->relative_step;
+    return factor * fastgd_larger(unit / scale, fabs(lanes->here.x[at]));
+}
+
 FASTGD_INLINE void fastgd_multiply_row(double *restrict row, const double *restrict factor, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++)
         row[j] *= factor[j];

@@ -94,6 +94,8 @@ cdef extern from "memory/lanes.h":
     Py_ssize_t *count_limit "fastgd_count_limit"(const Lanes *lanes, int which) noexcept nogil
     double *in_strip "fastgd_in_strip"(const Lanes *lanes, Py_ssize_t lane, Py_ssize_t row) noexcept nogil
     double rounding_at "fastgd_rounding_at"(const Lanes *lanes, Py_ssize_t lane, double f) noexcept nogil
+    double step_at "fastgd_step_at"(const Lanes *lanes, Py_ssize_t i, Py_ssize_t at) noexcept nogil
+    bint rises "fastgd_rises"(const Lanes *lanes, Py_ssize_t lane, double first_f, double f) noexcept nogil
     void fastgd_all_at_iterates(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_forget_values(Lanes *lanes, Py_ssize_t n) noexcept nogil
     void fastgd_ask_marked(Lanes *lanes, const Py_ssize_t *marks, Py_ssize_t wanted, Py_ssize_t n) noexcept nogil

@@ -111,16 +111,6 @@ FASTGD_STAGE(int, fastgd_list_beginnings,
     return any != 0;
 }
 
-/* The step of a difference in coordinate i, in units of x / scale. */
-FASTGD_INLINE double fastgd_step_at(const fastgd_lanes *lanes, ptrdiff_t i, ptrdiff_t at) {
-    const fastgd_trust *trust = &lanes->trust;
-    double scale = trust->scale ? trust->scale[at] : 1.0, unit = trust->unit ? trust->unit[at] : 1.0;
-    if (lanes->steps)
-        return lanes->steps[i] / scale;
-    double factor = trust->factor ? trust->factor[at] : lanes->relative_step;
-    return factor * fastgd_larger(unit / scale, fabs(lanes->here.x[at]));
-}
-
 /* Marks the lanes in which a slope that leads inside the bounds exceeds what rounding of f does to it. Gradients that do
    not come from differences have no such limit. */
 FASTGD_INLINE void fastgd_see_slopes(const fastgd_lanes *lanes, ptrdiff_t *restrict seen, ptrdiff_t n) {
