@@ -162,6 +162,45 @@ def test_plateau_without_a_budget_for_the_start():
     assert minimize(fun, [1.5], jac=jac, learning_rate=1.0, maxfev=1).nfev == 1
 
 
+@pytest.mark.parametrize("method", ["gd", "bfgs", "lbfgs", "newton", "adam"])
+@pytest.mark.parametrize("failure", ["nan", "exception"])
+@pytest.mark.parametrize("call", [2, 3, 11])
+def test_simulator_that_fails_once(method, failure, call):
+    """Inside a stencil, where another step is tried; at an iterate the search goes elsewhere or the problem fails."""
+    calls = []
+
+    def fun(x):
+        calls.append(x.copy())
+        if len(calls) == call and failure == "exception":
+            raise OSError("no licence")
+        return math.nan if len(calls) == call else bowl(x)
+
+    options = {"learning_rate": 0.1} if method == "adam" else {}
+    result = minimize(fun, [[0.3, 0.7]], method=method, on_error="record", **options)
+    if call < 4:
+        assert result.success.all()
+        assert np.abs(result.x - MINIMUM).max() < 1e-4
+        assert result.nfev == len(calls)
+    else:
+        assert result.success.all() or result.status[0] in (Status.NONFINITE, Status.EXCEPTION)
+
+
+def test_simulator_that_fails_for_ever():
+    """Beside the start, where it has a value: the status says so after one more try."""
+    calls = []
+
+    def fun(x):
+        calls.append(x.copy())
+        if x[1] != 0.7:
+            raise OSError("no licence")
+        return bowl(x)
+
+    result = minimize(fun, [[0.3, 0.7]], on_error="record")
+    assert result.status[0] == Status.EXCEPTION
+    assert result.x.tolist() == [[0.3, 0.7]]
+    assert result.nfev[0] == len(calls) <= 10
+
+
 # Extrapolated differences
 
 EXTRAPOLATED = Difference(adaptive=True)

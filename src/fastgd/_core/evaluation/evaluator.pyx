@@ -6,7 +6,7 @@ from ..memory.lanes cimport count_limit, nfev_of
 from ..memory.problems cimport MAXFEV_LIMIT
 from ..memory.slab cimport take_integers
 from ..objectives.objective cimport GRADIENT, HESSIAN, VALUE, Objective
-from ..stopping cimport NONFINITE, RUNNING
+from ..stopping cimport EXCEPTION, NONFINITE, RUNNING
 from .blocks cimport count
 from .clock cimport Clock
 from .stencils cimport Stencil
@@ -142,15 +142,15 @@ cdef class Evaluator:
         return late
 
     cdef int take_shorter(self, const Py_ssize_t *lane_of, Py_ssize_t n) except -1 nogil:
-        """Differences by shorter steps, once, in lanes where the function is not finite at the usual ones, but at the
-        trial point itself; 1 if the time ran out."""
+        """Differences by shorter steps, once, in lanes where the function fails at the usual ones, but not at the trial
+        point itself; 1 if the time ran out."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, j, lane, n_failed = 0, n_unknown = 0, n_left = 0
         cdef bint may_be_asked
         cdef int late
         for j in range(n):
             lane = lane_of[j]
-            may_be_asked = lanes.fault[lane] == NONFINITE and (
+            may_be_asked = (lanes.fault[lane] == NONFINITE or lanes.fault[lane] == EXCEPTION) and (
                 not lanes.trial.knows_f[lane] or isfinite(lanes.trial.f[lane])) and (
                 nfev_of(lanes, lane) + 2 * lanes.n_dim + 1 <= count_limit(lanes, MAXFEV_LIMIT)[lane])
             for i in range(lanes.n_dim):
