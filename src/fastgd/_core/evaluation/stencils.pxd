@@ -11,11 +11,9 @@ cdef extern from "evaluation/stencils.h":
 
 
 cdef enum:
-    N_LEVELS = 9  # steps that are extrapolated to 0
+    N_LEVELS = 9     # steps that are extrapolated to 0,
+    LEVEL_RATIO = 4  # and how many times the next one each is
     MOST_MOVES = 2 * N_LEVELS
-
-# How many times the next of these a step is.
-cdef double LEVEL_RATIO
 
 
 cdef struct Table:

@@ -44,12 +44,11 @@ ONE_SIDED = {
 }
 
 
-# The first step that is extrapolated, relative to x, and how many times the next one it is.
+# The first step that is extrapolated, relative to x.
 cdef double FIRST_LEVEL = 0.125
-LEVEL_RATIO = 4.0
 
 
-def pairs_of_levels(first, second):
+cdef object pairs_of_levels(first, second):
     """A table of pairs of points, which has no weights."""
     offsets = [side / LEVEL_RATIO**level for level in range(N_LEVELS) for side in (first, second)]
     return offsets, [0] * len(offsets), 0, 1
