@@ -77,6 +77,7 @@ class Spread:
         self.n_calls = np.zeros(plan.points.n_problems, dtype=np.intp)
         self.ended = {}  # by problem: the status of those that the loop takes for NONFINITE
         self.strayed = set()  # problems that were at a point that is not finite, where no function is called
+        self.raised = set()  # problems whose function raised: what the loop asks again about that block is known
         self.cut_short = set()  # those of the block in which the time ran out: the loop does not count its calls
         self.failed = {}  # outcomes of the block where the function raised: the loop asks which point it was
         self.traceback = None
@@ -101,7 +102,7 @@ class Spread:
         for problem, value in self.at_start.items():
             if answers["status"][problem] == Status.EXCEPTION and np.isnan(answers["jac"][problem, 0]):
                 answers["fun"][problem] = value  # the loop has asked for it and for what raised at once
-        for problem in self.strayed.union(self.ended, self.cut_short):
+        for problem in self.strayed.union(self.ended, self.raised, self.cut_short):
             answers["nfev"][problem] = self.n_calls[problem]
         for problem in self.strayed:
             answers["njev"][problem] -= 1
@@ -149,6 +150,8 @@ class Spread:
                 continue
             if problem not in self.at_start and (np.frombuffer(point) == self.plan.points.rows[problem]).all():
                 self.at_start[problem] = outcome.value
+            if outcome.error is not None:
+                self.raised.add(problem)
             if outcome.status is None:
                 self.n_calls[problem] += 1
             elif outcome.status != Status.MAXTIME:

@@ -8,13 +8,16 @@ from .objectives.objective cimport VALUE
 from .stopping cimport ABOVE_START, EXCEPTION, FTARGET, RUNNING, STALLED
 
 
-cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, Sink sink) except -1 nogil:
-    """f at the answers, in full blocks. If the time is over a problem that raises is not looked for: the values of its
-    block are left out."""
+cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, double[:, ::1] starts,
+                          Sink sink) except -1 nogil:
+    """f at the answers, in full blocks, and at their starts if these are given. If the time is over a problem that
+    raises is not looked for: the values of its block are left out."""
     cdef Py_ssize_t problem
     evaluator.blocks.clock.is_closing = True
     for problem in range(source.next):
         if not fastgd_is_unwritten(sink.fun[problem]):
+            if starts is not None:
+                starts[problem, 0] = NAN  # the run has compared the values that it knew
             continue
         sink.fun[problem] = NAN
         if (not (sink.status[problem] == EXCEPTION and isnan(sink.jac[problem, 0]))
@@ -28,20 +31,19 @@ cdef int evaluate_missing(Lanes *lanes, Evaluator evaluator, Source source, Sink
             evaluate_answers(lanes, evaluator, sink)
     if lanes.live:
         evaluate_answers(lanes, evaluator, sink)
-    return 0
+    return 0 if starts is None else compare_with_starts(lanes, evaluator, source, starts, sink)
 
 
 cdef int compare_with_starts(Lanes *lanes, Evaluator evaluator, Source source, const double[:, ::1] starts,
                              Sink sink) except -1 nogil:
-    """A success whose value is above that of its start is none. Runs whose gradients are not differences, and that need
-    no values, find out at the end."""
+    """A success whose value is above that of its start is none."""
     cdef Py_ssize_t problem
-    evaluator.blocks.clock.is_closing = True
     for problem in range(source.next):
         if (sink.status[problem] < 0 or sink.status[problem] == FTARGET or sink.nit[problem] == 0
                 or sink.nfev[problem] >= count_limit_of(source, MAXFEV_LIMIT, problem)):
             continue
-        place(lanes, lanes.live, problem, &starts[problem, 0], sizeof(double))
+        if not place(lanes, lanes.live, problem, &starts[problem, 0], sizeof(double)):
+            continue
         begin_trust(lanes, lanes.live, source.x_scale, problem)
         ask(lanes, lanes.live, VALUE)
         lanes.nit[lanes.live] = -1 - lanes.nit_of_all

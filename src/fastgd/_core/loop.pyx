@@ -2,7 +2,7 @@
 from cython cimport unlikely
 from libc.math cimport INFINITY
 
-from .answers cimport compare_with_starts, evaluate_missing
+from .answers cimport evaluate_missing
 from .directions.noise cimport GaussianNoise
 from .evaluation.clock cimport fastgd_seconds
 from .evaluation.evaluator cimport Evaluator
@@ -68,7 +68,7 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     cdef Needs needs
     cdef Objective objective = evaluator.blocks.objective
     cdef Py_ssize_t lane, problem
-    cdef const double[:, ::1] starts = None  # of runs without values, to compare those at the end with
+    cdef double[:, ::1] starts = None  # of runs without values, to compare those at the end with
     if objective.supplies & GRADIENT and not rule.needs_values:
         starts = np.array(source.x0)  # answers may take its place
     needs.state_rows = rule.state_rows() + rule.direction.state_rows(source.n_dim)
@@ -134,7 +134,7 @@ cdef object annotate(error, note):
 
 
 cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification verification, LearningRates rates,
-                 GaussianNoise noise, Source source, const double[:, ::1] starts, Sink sink,
+                 GaussianNoise noise, Source source, double[:, ::1] starts, Sink sink,
                  object observer) except -1 nogil:
     cdef Pulse pulse = Pulse(1, 1, 0.0, 0.0)
     cdef double sign = evaluator.blocks.sign
@@ -177,9 +177,7 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification ve
                 break
             turn_over(lanes, rule, source, sink, sign)
     if evaluator.blocks.clock.deadline > 0.0:  # else the run was cancelled
-        evaluate_missing(lanes, evaluator, source, sink)
-        if starts is not None:
-            compare_with_starts(lanes, evaluator, source, starts, sink)
+        evaluate_missing(lanes, evaluator, source, starts, sink)
     sink.leave(source, MAXTIME)
     return 0
 

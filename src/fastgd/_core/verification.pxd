@@ -29,6 +29,7 @@ cdef class Verification:
     cdef void judge_claim(self, Py_ssize_t lane) noexcept nogil
     cdef void judge_end(self, Py_ssize_t lane) noexcept nogil
     cdef void note(self, Py_ssize_t lane, Py_ssize_t reason, double seen, double expected) noexcept nogil
+    cdef bint ends_above(self, Py_ssize_t lane, double f) noexcept nogil
     cdef bint contradicts(self, Py_ssize_t lane) noexcept nogil
     cdef int check_jac(self, Py_ssize_t lane) except -1 nogil
     cdef int explain(self, Py_ssize_t lane) except -1 nogil

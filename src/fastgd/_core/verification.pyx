@@ -82,7 +82,7 @@ cdef class Verification:
         lanes.gtol_is_absolute = gtol_is_absolute and lanes.finds_scale
         lanes.must_be_near = not gtol_is_absolute and self.rule.needs_values
         lanes.doubts_gtol = not self.evaluator.blocks.objective.supplies & GRADIENT
-        lanes.doubts_all = self.calibration is not None and not self.rule.needs_values
+        lanes.doubts_all = not self.rule.needs_values and (self.calibration is not None or not lanes.doubts_gtol)
         return 0
 
     cdef bint has_room(self, Py_ssize_t lane, Py_ssize_t n_evaluations) noexcept nogil:
@@ -170,7 +170,10 @@ cdef class Verification:
         cdef int late
         for j in range(lanes.n_doubtful):
             lane = lanes.doubtful[j]
-            if self.has_room(lane, 2 * lanes.n_dim + 1 if self.calibration is not None else 1):
+            if not lanes.doubts_gtol:  # of their values, too, nothing more is asked here
+                if not self.ends_above(lane, lanes.here.f[lane] if lanes.here.knows_f[lane] else NAN):
+                    finish(lanes, lane, lanes.claims[lane])
+            elif self.has_room(lane, 2 * lanes.n_dim + 1 if self.calibration is not None else 1):
                 self.listed[n] = lane
                 n += 1
             else:
@@ -215,12 +218,9 @@ cdef class Verification:
         """Ends a lane that claims success, if there is no reason against it."""
         cdef Lanes *lanes = self.lanes
         cdef Py_ssize_t i, at
-        cdef double f = lanes.trial.f[lane], first_f = lanes.trust.first_f[lane]
         cdef double error, tolerance, slope
         cdef bint is_small = True, is_seen = True, is_repaired = False
-        if lanes.doubts_all and rises(lanes, lane, first_f, f):
-            self.note(lane, ABOVE_START, f, first_f)
-            finish(lanes, lane, STALLED)
+        if lanes.doubts_all and self.ends_above(lane, lanes.trial.f[lane]):
             return
         if lanes.claims[lane] != GTOL:
             finish(lanes, lane, lanes.claims[lane])
@@ -242,6 +242,15 @@ cdef class Verification:
         if lanes.trust.repairs[lane] > MOST_REPAIRS or is_small:
             self.contradicts(lane)
             finish(lanes, lane, STALLED)
+
+    cdef bint ends_above(self, Py_ssize_t lane, double f) noexcept nogil:
+        """Ends a lane without success if f is above the value at its start, as far as they are known."""
+        cdef double first_f = self.lanes.trust.first_f[lane]
+        if not rises(self.lanes, lane, first_f, f):
+            return False
+        self.note(lane, ABOVE_START, f, first_f)
+        finish(self.lanes, lane, STALLED)
+        return True
 
     cdef bint contradicts(self, Py_ssize_t lane) noexcept nogil:
         """Whether slopes differ by more than rounding explains, in a coordinate where no better step was found."""

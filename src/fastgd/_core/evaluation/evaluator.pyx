@@ -150,6 +150,9 @@ cdef class Evaluator:
         cdef int late
         for j in range(n):
             lane = lane_of[j]
+            if lanes.fault[lane] == EXCEPTION and not self.blocks.objective.takes_points and (
+                    not isfinite(lanes.trial.f[lane])):
+                lanes.trial.knows_f[lane] = False  # it may have been asked for together with what raised
             may_be_asked = (lanes.fault[lane] == NONFINITE or lanes.fault[lane] == EXCEPTION) and (
                 not lanes.trial.knows_f[lane] or isfinite(lanes.trial.f[lane])) and (
                 nfev_of(lanes, lane) + 2 * lanes.n_dim + 1 <= count_limit(lanes, MAXFEV_LIMIT)[lane])
