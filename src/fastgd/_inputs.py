@@ -180,13 +180,8 @@ def as_bounds(bounds, points, name):
     """Lower and upper bounds as arrays of the points' shape, or (None, None)."""
     if bounds is None:
         return None, None
-    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
-        bounds = (bounds.lb, bounds.ub)
-    if not isinstance(bounds, tuple) or len(bounds) != 2:  # a list may be one of (low, high) pairs
-        raise ValueError("bounds must be a tuple (lower, upper), each broadcastable to the shape of "
-                         f"{name}, or a scipy.optimize.Bounds; got {type(bounds).__name__} (from pairs make it by "
-                         "tuple(zip(*pairs)))")
-    lower, upper = one_bound(bounds[0], "lower", points, name), one_bound(bounds[1], "upper", points, name)
+    lower, upper = sides_of(bounds, f"broadcastable to the shape of {name}")
+    lower, upper = one_bound(lower, "lower", points, name), one_bound(upper, "upper", points, name)
     for wrong, what in (
         (np.isnan(lower) | np.isnan(upper), "bounds must not be nan"),
         (lower > upper, "a lower bound is above the upper bound"),
@@ -199,6 +194,36 @@ def as_bounds(bounds, points, name):
             raise ValueError(f"{what}: at index ({', '.join(map(str, index))}) lower = {lower[at]}, "
                              f"upper = {upper[at]}, {name} = {points.rows[at]}")
     return lower, upper
+
+
+def sides_of(bounds, shape):
+    """The two sides of bounds, whose shape is described."""
+    if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
+        return bounds.lb, bounds.ub
+    if not isinstance(bounds, tuple) or len(bounds) != 2:  # a list may be one of (low, high) pairs
+        raise ValueError(f"bounds must be a tuple (lower, upper), each {shape}, or a scipy.optimize.Bounds; got "
+                         f"{type(bounds).__name__} (from pairs make it by tuple(zip(*pairs)))")
+    return bounds
+
+
+def as_box(bounds):
+    """Finite bounds, (n_dim,) each, and whether they are those of a float."""
+    lower, upper = (as_real_array(side, f"the {which} bound").astype(np.float64) for side, which in zip(
+        sides_of(bounds, "of shape (n_dim,)"), ("lower", "upper"), strict=True))
+    is_scalar = lower.ndim == upper.ndim == 0
+    if max(lower.ndim, upper.ndim) > 1 or 0 in (lower.size, upper.size) or (
+            lower.ndim == upper.ndim == 1 and lower.size != upper.size):
+        raise ValueError(f"the lower and the upper bound must have the same shape (n_dim,), got {lower.shape} and "
+                         f"{upper.shape}")
+    lower, upper = (np.array(side) for side in np.broadcast_arrays(np.atleast_1d(lower), np.atleast_1d(upper)))
+    with np.errstate(all="ignore"):
+        is_finite = np.isfinite(upper - lower)
+    for wrong, what in ((~is_finite, "starts are taken from between the bounds, which must be finite"),
+                        (lower > upper, "a lower bound is above the upper bound")):
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(f"{what}: at index {i} lower = {lower[i]}, upper = {upper[i]}")
+    return lower, upper, is_scalar
 
 
 def as_x_scale(x_scale, points):

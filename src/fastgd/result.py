@@ -290,6 +290,50 @@ class Result(Record):
         covariance = inverses(*hessians(numbers, rows), np.broadcast_to(scale, np.shape(self.fun)).reshape(-1))
         return covariance.reshape(*np.shape(self.x), n_dim) if np.ndim(self.x) else covariance.item()
 
+    def distinct(self, tol=1e-4, *, x_scale=1.0):
+        """The distinct minima among the answers of a batch (of `maximize`: maxima), the best first.
+
+        Only problems that ended with success count; if there are none, all whose values are finite.
+
+        Parameters
+        ----------
+        tol : float, default 1e-4
+            An answer belongs to a better one if it is not farther from that than ``tol * max(x_scale, abs(x))`` in any
+            coordinate, nor worse by more than ``tol * max(1, abs(fun))``.
+        x_scale : float or array_like of shape (n_dim,), default 1
+            The size of x.
+
+        Returns
+        -------
+        list of Minimum
+            With the fields x, fun, hits (how many problems ended there), share (the same as a part of all problems),
+            index (the problem with the best value) and at_bound (which is not known here: False).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `tol` or `x_scale` are no positive numbers.
+
+        See Also
+        --------
+        fastgd.multistart
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> result = fastgd.minimize(lambda x: (x[0]**2 - 4)**2 + x[0], [[-3.0], [-1.0], [2.5]])
+        >>> for minimum in result.distinct():
+        ...     print(minimum.x.round(3), minimum.hits)
+        [-2.031] 2
+        [1.967] 1
+        """
+        from ._inputs import as_real_array, check_range
+        from ._minima import distinct_minima
+
+        sizes = as_real_array(x_scale, "x_scale")
+        check_range(sizes, "x_scale", 0.0, np.inf, True)
+        return distinct_minima(self, tol, sizes)
+
     def keys(self):
         """The names of the fields."""
         return ["x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "message", "trace"]
