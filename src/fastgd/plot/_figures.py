@@ -9,6 +9,7 @@ import numpy as np
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK = COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 CURVE = "0.35"  # of functions: a grey, on which coloured paths are seen
+VALLEY = ("#ffffff", "#e3e7ec", "#c2cad3", "#97a3b0")  # of heights, the same: white where the function is low
 
 
 def load_pyplot():
@@ -28,10 +29,10 @@ def color_of(number):
 
 
 def valley_colors():
-    """White where a function is low, so that paths are seen at their ends, and a calm blue where it is high."""
+    """The colours of heights, for matplotlib."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("valley", ["#ffffff", "#d4e4f1", "#92b9d9", "#4f83b0"])
+    return LinearSegmentedColormap.from_list("valley", VALLEY)
 
 
 def soften(ax):
@@ -52,7 +53,7 @@ def axes_or_new(ax):
     return ax
 
 
-def panels_or_new(ax, n_panels, n_columns, size, **options):
+def panels_or_new(ax, n_panels, n_columns, size, layout="constrained", **options):
     """As many Axes as there are panels, in an array: the user's, or those of a new figure with panels of that size, in
     inches."""
     pyplot = load_pyplot()
@@ -62,8 +63,8 @@ def panels_or_new(ax, n_panels, n_columns, size, **options):
             raise ValueError(f"ax must have {n_panels} Axes, one for each panel, got {len(panels)}")
         return panels
     n_rows = -(-n_panels // n_columns)
-    figure, grid = pyplot.subplots(n_rows, n_columns, squeeze=False, layout="constrained",
-                                   figsize=(size[0] * n_columns, size[1] * n_rows), **options)
+    figure, grid = pyplot.subplots(n_rows, n_columns, squeeze=False, figsize=(size[0] * n_columns, size[1] * n_rows),
+                                   layout=layout, **options)
     panels = grid.ravel()
     for unused in panels[n_panels:]:
         figure.delaxes(unused)
@@ -72,8 +73,10 @@ def panels_or_new(ax, n_panels, n_columns, size, **options):
     return panels[:n_panels]
 
 
-def still_or_animation(ax, draw, n_frames, frame, interval):
-    """One frame of a moving picture, as Axes, or all, as an animation; `draw` is a function of the frame's number."""
+def still_or_animation(ax, is_new, draw, n_frames, frame, interval):
+    """One frame of a moving picture, as Axes, or all, as an animation.
+
+    `draw` is a function of the frame's number; `is_new` says whether the figure was made here."""
     if frame is not None:
         number = operator.index(frame)
         if not -n_frames <= number < n_frames:
@@ -82,4 +85,8 @@ def still_or_animation(ax, draw, n_frames, frame, interval):
         return ax
     from matplotlib.animation import FuncAnimation
 
+    if is_new:  # to make room for the labels again in every frame would take most of the time
+        draw(0)
+        ax.figure.draw_without_rendering()
+        ax.figure.set_layout_engine("none")
     return FuncAnimation(ax.figure, draw, frames=n_frames, interval=interval)

@@ -4,11 +4,13 @@ import numpy as np
 
 from .._inputs import as_real_array
 from ..result import Result, Status
-from ._figures import BLUE, VERMILION, axes_or_new, color_of, panels_or_new, soften
+from ._figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes_or_new, color_of, panels_or_new, soften
 from ._landscape import spans_decades
 from ._paths import named_results
 
 MOST_BINS = 30
+COOL = (BLUE, SKY, GREEN)
+WARM = (VERMILION, ORANGE, PURPLE, BLACK)
 
 
 def batch_of(result, what):
@@ -164,7 +166,7 @@ def maps(result, names=None, errors=None, *, ax=None):
     Returns
     -------
     ndarray of matplotlib Axes, shape (n_dim + 1,) or (2 * n_dim + 1,)
-        The parameters, their errors if given, and the status.
+        The parameters, the status, and the errors of the parameters if they are given.
 
     Raises
     ------
@@ -187,19 +189,16 @@ def maps(result, names=None, errors=None, *, ax=None):
         raise ValueError(f"maps draws batches of shape (height, width), got {result.fun.shape}")
     n_dim = result.x.shape[-1]
     names = as_names(names, n_dim)
-    titles, planes = list(names), list(np.moveaxis(result.x, -1, 0))
-    if errors is not None:
-        errors = as_real_array(errors, "errors")
-        if errors.shape != result.x.shape:
-            raise ValueError(f"errors must have the shape of x, {result.x.shape}, got {errors.shape}")
-        titles += [f"error of {name}" for name in names]
-        planes += list(np.moveaxis(errors, -1, 0))
-    n_columns = n_dim if errors is not None else n_dim + 1
-    panels = panels_or_new(ax, len(planes) + 1, n_columns, (3.4, 2.9), sharex=True, sharey=True)
-    for panel, plane, title in zip(panels, planes, titles, strict=False):
-        draw_map(panel, plane, result.success)
-        panel.set_title(title)
-    draw_status_map(panels[-1], result)
+    errors = None if errors is None else as_errors(errors, result)
+    height, width = result.fun.shape
+    size = 3.4, 0.7 + 2.6 * min(max(height / width, 0.4), 1.5)
+    panels = panels_or_new(ax, n_dim + 1 + (0 if errors is None else n_dim), n_dim + 1, size, layout="compressed",
+                           sharex=True, sharey=True)
+    for i, name in enumerate(names):
+        draw_map(panels[i], result.x[..., i], result.success, name)
+        if errors is not None:
+            draw_map(panels[n_dim + 1 + i], errors[..., i], result.success, f"error of {name}")
+    draw_status_map(panels[n_dim], result)
     return panels
 
 
@@ -210,7 +209,14 @@ def as_names(names, n_dim):
     return names
 
 
-def draw_map(ax, plane, success):
+def as_errors(errors, result):
+    errors = as_real_array(errors, "errors")
+    if errors.shape != result.x.shape:
+        raise ValueError(f"errors must have the shape of x, {result.x.shape}, got {errors.shape}")
+    return errors
+
+
+def draw_map(ax, plane, success, title):
     plane = np.ma.masked_invalid(plane)
     counted = plane[success].compressed() if success.any() else plane.compressed()
     lowest, highest = np.quantile(counted, [0.01, 0.99]) if counted.size else (None, None)
@@ -218,15 +224,18 @@ def draw_map(ax, plane, success):
     beyond = (plane.min() < lowest, plane.max() > highest) if counted.size else (False, False)
     extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     ax.figure.colorbar(image, ax=ax, shrink=0.85, extend=extend[tuple(map(bool, beyond))])
+    ax.set_title(title)
 
 
 def draw_status_map(ax, result):
-    """A colour for each status, by the order of their numbers."""
+    """A colour for each status: cool ones for successes, warm ones for the others."""
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
     codes, places = np.unique(result.status, return_inverse=True)
-    colors = [color_of(number) for number in range(len(codes))]
+    n_failed = np.count_nonzero(codes < 0)
+    colors = [WARM[k % len(WARM)] for k in range(n_failed)] + [
+        COOL[k % len(COOL)] for k in range(len(codes) - n_failed)]
     ax.imshow(places.reshape(result.fun.shape), cmap=ListedColormap(colors), vmin=-0.5, vmax=len(codes) - 0.5,
               interpolation="nearest")
     ax.set_title("status")

@@ -86,7 +86,8 @@ def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax
         draw_errors(ax, h, abs(found - slope) / size, (rounding + truncation) / size, best, label, color)
     ax.set(xscale="log", yscale="log", xlim=(h[0], h[-1]), xlabel="step h",
            ylabel="relative error" if slope else "error", title=f"errors of differences at x = {at:.6g}")
-    ax.legend(framealpha=0.85, fontsize="small", loc="lower left")
+    for handle in ax.legend(framealpha=0.85, fontsize="small", loc="lower left").legend_handles:
+        handle.set(markersize=8, alpha=1.0)  # the dots are too small to tell their colours
     return ax
 
 
@@ -123,7 +124,7 @@ def higher_derivatives(landscape, at, middle, unit):
 
 def draw_errors(ax, h, errors, predicted, best, label, color):
     """Dots for the errors that are found, a line for those that theory predicts, and its least one marked."""
-    ax.plot(h, np.where(errors > 0.0, errors, np.nan), ".", color=color, markersize=3, alpha=0.45, label=label,
+    ax.plot(h, np.where(errors > 0.0, errors, np.nan), ".", color=color, markersize=4, alpha=0.6, label=label,
             markeredgewidth=0.0)
     ax.lines[-1].set_zorder(1.0)
     if h[0] < best < h[-1]:

@@ -105,7 +105,7 @@ def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized
     values = np.ma.masked_invalid(values)
     is_new = ax is None
     ax = axes_or_new(ax)
-    options = colors_of_levels(values, kwargs)
+    options = colors_of_levels(values, {"cmap": valley_colors() if filled else "viridis", **kwargs})
     if filled:
         drawn = ax.contourf(first, second, values, **options)
         ax.contour(first, second, values, levels=drawn.levels, colors="white", linewidths=0.5)
@@ -121,17 +121,17 @@ def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized
     return ax
 
 
-def colors_of_levels(values, kwargs):
+def colors_of_levels(values, options):
     """What contours get besides what the user says: levels, and the same step in colour from each to the next."""
-    if "levels" in kwargs or "norm" in kwargs or "colors" in kwargs:
-        return kwargs if "colors" in kwargs else {"cmap": valley_colors(), **kwargs}
+    if "colors" in options:
+        return {"levels": levels_of(values.compressed()), **options, "cmap": None}
+    if "levels" in options or "norm" in options:
+        return options
     from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
 
     levels = levels_of(values.compressed())
-    cmap = kwargs.get("cmap", valley_colors())
-    cmap = colormaps[cmap] if isinstance(cmap, str) else cmap
-    return {"levels": levels, "norm": BoundaryNorm(levels, cmap.N), **kwargs, "cmap": cmap}
+    return {"levels": levels, "norm": BoundaryNorm(levels, colormaps.get_cmap(options["cmap"]).N), **options}
 
 
 def levels_of(values):
@@ -144,7 +144,7 @@ def levels_of(values):
     if low > 0.0 and heights.max() > 100.0 * low:
         inner = np.geomspace(np.quantile(heights, 0.005) or low, heights.max(), N_LEVELS)
         return np.concatenate([[lowest], lowest + inner])
-    return MaxNLocator(N_LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(lowest, highest)
+    return MaxNLocator(N_LEVELS, steps=[1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]).tick_values(lowest, highest)
 
 
 def surface(fun, lower, upper, args=(), *, n_points=80, vectorized=False, unpack=False, ax=None, **kwargs):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ._figures import VALLEY
 from ._landscape import Landscape
 from ._paths import paths_of
 
@@ -72,13 +73,16 @@ def interactive_surface(fun, lower, upper, path, args=(), *, result=None, n_poin
     landscape = Landscape(fun, lower, upper, 2, (args, vectorized, unpack))
     first, second, values = landscape.grid(n_points)
     drawn = [graph_objects.Surface(x=first, y=second, z=np.where(np.isfinite(values), values, np.nan),
-                                   colorscale="Viridis", colorbar={"title": {"text": "f(x)"}}, opacity=0.9)]
+                                   colorscale=list(zip(np.linspace(0.0, 1.0, len(VALLEY)), VALLEY, strict=True)),
+                                   contours={"z": {"show": True, "color": "white", "width": 1}},
+                                   colorbar={"title": {"text": "f(x)"}, "len": 0.7}, opacity=0.9)]
     for descended in [] if result is None else paths_of(result):
         drawn += path_on_surface(graph_objects, landscape, descended)
     figure = graph_objects.Figure(drawn)
     figure.update_layout(margin={"l": 0, "r": 0, "t": 0, "b": 0}, legend={"x": 0.02, "y": 0.98},
-                         scene={"xaxis_title": "x[0]", "yaxis_title": "x[1]", "zaxis_title": "f(x)"})
-    figure.write_html(path, include_plotlyjs=True)
+                         scene={"xaxis_title": "x[0]", "yaxis_title": "x[1]", "zaxis_title": "f(x)",
+                                "camera": {"eye": {"x": 1.1, "y": -1.4, "z": 1.6}}})
+    figure.write_html(path, include_plotlyjs=True, default_height="90vh", config={"displaylogo": False})
     return path
 
 

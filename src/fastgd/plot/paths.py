@@ -182,6 +182,7 @@ def animate(results, fun, lower=None, upper=None, args=(), *, frame=None, interv
     Without `frame` this is all of it, which ``animation.save("descent.gif")`` writes to a file.
     """
     paths = paths_of(results)
+    is_new = ax is None
     ax = background(paths, fun, lower, upper, (args, vectorized, unpack), axes_or_new(ax))
     lines, heads, all_points = [], [], [points_of(path) for path in paths]
     for path, points in zip(paths, all_points, strict=True):
@@ -202,7 +203,7 @@ def animate(results, fun, lower=None, upper=None, args=(), *, frame=None, interv
         ax.set_title(f"iteration {longest.nit[number]}{height}")
         return *lines, *heads
 
-    return still_or_animation(ax, draw, len(longest), frame, interval)
+    return still_or_animation(ax, is_new, draw, len(longest), frame, interval)
 
 
 def compare(results, fun=None, lower=None, upper=None, args=(), *, vectorized=False, unpack=False, ax=None):

@@ -63,7 +63,8 @@ def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points
     landscape = univariate(fun, lower, upper, (args, vectorized, unpack))
     places = as_places(x, landscape)
     heights, slopes = landscape.values(places[:, None]), landscape.slopes(places)
-    ax = function(fun, lower, upper, args, n_points=n_points, vectorized=vectorized, unpack=unpack, ax=axes_or_new(ax))
+    is_new, ax = ax is None, axes_or_new(ax)
+    function(fun, lower, upper, args, n_points=n_points, vectorized=vectorized, unpack=unpack, ax=ax)
     ax.set_ylim(*ax.get_ylim())  # the tangent does not change them
     line, = ax.plot([], [], color=VERMILION, linewidth=1.8)
     point, = ax.plot([], [], "o", color=VERMILION, markeredgecolor="white", markersize=8, zorder=3)
@@ -78,7 +79,7 @@ def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points
 
     if np.ndim(x) == 0 and frame is None:
         frame = 0
-    return still_or_animation(ax, draw, len(places), frame, interval)
+    return still_or_animation(ax, is_new, draw, len(places), frame, interval)
 
 
 def as_places(x, landscape):
