@@ -46,14 +46,14 @@ def axes_or_new(ax):
     """The user's Axes, or those of a new figure."""
     pyplot = load_pyplot()
     if ax is None:
-        _, ax = pyplot.subplots(layout="constrained")
+        _, ax = pyplot.subplots(layout="compressed")  # constrained, and close around Axes of equal scales
         soften(ax)
     elif not hasattr(ax, "plot"):
         raise TypeError(f"ax must be matplotlib Axes or None, got {type(ax).__name__}")
     return ax
 
 
-def panels_or_new(ax, n_panels, n_columns, size, layout="constrained", **options):
+def panels_or_new(ax, n_panels, n_columns, size, **options):
     """As many Axes as there are panels, in an array: the user's, or those of a new figure with panels of that size, in
     inches."""
     pyplot = load_pyplot()
@@ -64,7 +64,7 @@ def panels_or_new(ax, n_panels, n_columns, size, layout="constrained", **options
         return panels
     n_rows = -(-n_panels // n_columns)
     figure, grid = pyplot.subplots(n_rows, n_columns, squeeze=False, figsize=(size[0] * n_columns, size[1] * n_rows),
-                                   layout=layout, **options)
+                                   layout="compressed", **options)
     panels = grid.ravel()
     for unused in panels[n_panels:]:
         figure.delaxes(unused)

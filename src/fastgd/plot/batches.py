@@ -192,8 +192,8 @@ def maps(result, names=None, errors=None, *, ax=None):
     errors = None if errors is None else as_errors(errors, result)
     height, width = result.fun.shape
     size = 3.4, 0.7 + 2.6 * min(max(height / width, 0.4), 1.5)
-    panels = panels_or_new(ax, n_dim + 1 + (0 if errors is None else n_dim), n_dim + 1, size, layout="compressed",
-                           sharex=True, sharey=True)
+    n_panels = n_dim + 1 if errors is None else 2 * n_dim + 1
+    panels = panels_or_new(ax, n_panels, n_dim + 1, size, sharex=True, sharey=True)
     for i, name in enumerate(names):
         draw_map(panels[i], result.x[..., i], result.success, name)
         if errors is not None:
