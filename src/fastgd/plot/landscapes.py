@@ -140,9 +140,10 @@ def levels_of(values):
 
     lowest, highest = values.min(), values.max()
     heights = values - lowest
-    low = np.quantile(heights, 0.02)
+    # heights that occur: the lowest, 0, has no logarithm
+    lowest_level, low = np.quantile(heights, [0.005, 0.02], method="higher")
     if low > 0.0 and heights.max() > 100.0 * low:
-        inner = np.geomspace(np.quantile(heights, 0.005) or low, heights.max(), N_LEVELS)
+        inner = np.geomspace(lowest_level or low, heights.max(), N_LEVELS)
         return np.concatenate([[lowest], lowest + inner])
     return MaxNLocator(N_LEVELS, steps=[1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]).tick_values(lowest, highest)
 
