@@ -619,6 +619,18 @@ def test_errors_of_differences_without_higher_derivatives():
     assert not any("least error" in line.get_label() for line in ax.lines)
 
 
+def test_errors_of_differences_near_the_end_of_the_domain():
+    """Steps beyond it leave gaps, and do not hide what theory says: log has the derivatives 1 / x, 1 / x^2, 2 / x^3."""
+    x = 1e-3
+    ax = plot.step_size(np.log, x, exact=1 / x)
+    forward, best_forward, _, central, best_central, _ = ax.lines
+    assert np.isfinite(forward.get_ydata()[-100:]).all()
+    assert np.isnan(central.get_ydata()[central.get_xdata() > x]).all()
+    noise = 2.0**-53 * abs(math.log(x))
+    assert best_forward.get_xdata()[0] == pytest.approx(2 * math.sqrt(noise) * x, rel=1e-3)
+    assert best_central.get_xdata()[0] == pytest.approx((1.5 * noise) ** (1 / 3) * x, rel=1e-3)
+
+
 @pytest.mark.parametrize(("options", "message"), [
     ({"x": [1.0, 2.0]}, r"x must be a number or have shape \(1,\), got shape \(2,\)"),
     ({"x": 1.0, "exact": np.nan}, r"exact must be a finite number, the derivative at x = 1\.0; got nan"),

@@ -16,7 +16,7 @@ ADAPTIVE = Difference(adaptive=True)
 def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax=None):
     """Draw the errors of forward and central differences against their step h, and what theory predicts.
 
-    Rounding leaves an error of about ``d = eps |f| / 2`` in every value, thus ``2 d / h`` in the forward difference
+    Rounding to double precision leaves an error of about ``d = eps |f| / 2`` in every value, thus ``2 d / h`` in the forward difference
     ``(f(x + h) - f(x)) / h`` and ``d / h`` in the central one, ``(f(x + h) - f(x - h)) / (2 h)``. The formulas
     themselves are off by ``h |f''| / 2`` and ``h**2 |f'''| / 6``. The sums are least at ``h = 2 sqrt(d / |f''|)`` and
     ``h = (3 d / |f'''|)**(1/3)`` [1]_, which are marked.
@@ -49,6 +49,11 @@ def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax
     Exception
         Whatever `fun` raises.
 
+    Notes
+    -----
+    The steps go up to ``max(1, abs(x))``. Where these lead out of the domain of f it should return nan, as NumPy's
+    functions do; those of `math` raise.
+
     References
     ----------
     .. [1] W. H. Press, S. A. Teukolsky, W. T. Vetterling, B. P. Flannery, "Numerical Recipes", 3rd edition,
@@ -68,13 +73,14 @@ def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax
     at = point.item()
     unit = max(1.0, abs(at))
     landscape = Landscape(fun, at - unit, at + unit, 1, (args, vectorized, unpack), is_scalar=point.ndim == 0)
-    slope = exact_slope(landscape, x, at, exact)
-    size = abs(slope) or 1.0
     h = at + np.geomspace(EPS / 4.0, 1.0, N_STEPS) * unit - at  # so that x + h is exact
     h = np.unique(h[h > 0.0])
-    middle, = landscape.values(np.array([[at]]))
-    above, below = landscape.values(at + h[:, None]), landscape.values(at - h[:, None])
-    second, third = higher_derivatives(landscape, at, middle, unit)
+    with np.errstate(all="ignore"):  # the longest steps may lead out of the domain
+        slope = exact_slope(landscape, x, at, exact)
+        middle, = landscape.values(np.array([[at]]))
+        above, below = landscape.values(at + h[:, None]), landscape.values(at - h[:, None])
+        second, third = higher_derivatives(landscape, at, middle, unit)
+    size = abs(slope) or 1.0
     noise = EPS / 2.0 * abs(middle)
     ax = axes_or_new(ax)
     for label, color, found, rounding, truncation, best in (
@@ -119,6 +125,8 @@ def higher_derivatives(landscape, at, middle, unit):
     far_above, above, below, far_below = values(2.0 * h, h, -h, -2.0 * h)
     third = abs(far_above - 2.0 * above + 2.0 * below - far_below) / (2.0 * h**3)
     third *= third > 4.0 * EPS * abs(middle) / h**3
+    if not np.isfinite([second, third]).all() and 0.0 < abs(at) < unit:  # x is small, and near the end of the domain
+        return higher_derivatives(landscape, at, middle, abs(at))
     return second, third
 
 

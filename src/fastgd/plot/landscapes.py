@@ -117,7 +117,9 @@ def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized
     ax.grid(False)
     ax.set(xlabel="x[0]", ylabel="x[1]", xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
     if is_new:
-        ax.figure.colorbar(drawn, ax=ax, label="f(x)", format="{x:.3g}", shrink=0.9)
+        steps = np.diff(drawn.levels)
+        equal = np.allclose(steps, steps[:1], rtol=1e-3)  # then matplotlib finds short numbers for them
+        ax.figure.colorbar(drawn, ax=ax, label="f(x)", format=None if equal else "{x:.3g}", shrink=0.9)
     return ax
 
 
