@@ -16,10 +16,10 @@ ADAPTIVE = Difference(adaptive=True)
 def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax=None):
     """Draw the errors of forward and central differences against their step h, and what theory predicts.
 
-    Rounding to double precision leaves an error of about ``d = eps |f| / 2`` in every value, thus ``2 d / h`` in the forward difference
-    ``(f(x + h) - f(x)) / h`` and ``d / h`` in the central one, ``(f(x + h) - f(x - h)) / (2 h)``. The formulas
-    themselves are off by ``h |f''| / 2`` and ``h**2 |f'''| / 6``. The sums are least at ``h = 2 sqrt(d / |f''|)`` and
-    ``h = (3 d / |f'''|)**(1/3)`` [1]_, which are marked.
+    Rounding to double precision leaves an error of about ``d = eps |f| / 2`` in every value, thus ``2 d / h`` in the
+    forward difference ``(f(x + h) - f(x)) / h`` and ``d / h`` in the central one, ``(f(x + h) - f(x - h)) / (2 h)``.
+    The formulas themselves are off by ``h |f''| / 2`` and ``h**2 |f'''| / 6``. The sums are least at
+    ``h = 2 sqrt(d / |f''|)`` and ``h = (3 d / |f'''|)**(1/3)`` [1]_, which are marked.
 
     Parameters
     ----------
