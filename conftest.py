@@ -1,11 +1,13 @@
 """The examples of README.md and docs/ run as tests, a namespace for each page; what hypothesis makes up is the same in
-every run; machine code that is kept in files is gone afterwards."""
+every run; machine code that is kept in files is gone afterwards, and figures are gone after each test."""
 
 import os
+import sys
 import tempfile
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
@@ -27,3 +29,11 @@ def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="fastgd-")
     config.add_cleanup(folder.cleanup)
     os.environ["NUMBA_CACHE_DIR"] = folder.name
+    os.environ.setdefault("MPLBACKEND", "Agg")  # no windows
+
+
+@pytest.fixture(autouse=True)
+def no_figures_are_left():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -158,57 +158,13 @@ def check_estimates(cases):
     report("fastgd 3-point: share of the errors above their estimates", np.mean(missed), 0.05)
 
 
-def scientific(number):
-    """For formulas of matplotlib."""
-    mantissa, exponent = f"{number:.1e}".split("e")
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
-
-
 def draw(picture):
-    """Errors by the step h, with those that theory predicts.
-
-    The values are off by d = eps / 2 |f|, which leaves 2 d / h in the forward formula and d / h in the central one.
-    The formulas themselves are off by h |f''| / 2 and h^2 |f'''| / 6. The sums have their minima at
-    h = 2 sqrt(d / |f''|) and h = (3 d / |f'''|)^(1/3).
-    """
-    from matplotlib import pyplot
-
+    """Errors by the step h, with those that theory predicts."""
     function = next(function for function in FUNCTIONS if function.name == "composite")
-    case, x = Case(function, 1.0), function.point
-    with mpmath.workdps(50):
-        second, third = (abs(float(mpmath.diff(partial(function.formula, mpmath.mp), mpmath.mpf(x), n)))
-                         for n in (2, 3))
-    exact, noise = abs(float(case.exact)), EPS / 2.0 * abs(case.value(x))
-    h = (x + np.geomspace(1e-15, 1.0, 1800)) - x  # so that x + h is exact
-    forward = (case.value(x + h) - case.value(x)) / h
-    central = (case.value(x + h) - case.value(x - h)) / (2.0 * h)
-    formulas = (
-        (r"two points, $\frac{f(x + h) - f(x)}{h}$", "#c8553d", forward, 2.0 * noise / h, h * second / 2.0,
-         2.0 * np.sqrt(noise / second), {"xytext": (0, 34), "ha": "center"}),
-        (r"three points, $\frac{f(x + h) - f(x - h)}{2h}$", "#1b6f8a", central, noise / h, h**2 * third / 6.0,
-         np.cbrt(3.0 * noise / third), {"xytext": (16, -8), "va": "top"}),
-    )
-    figure, axis = pyplot.subplots(figsize=(9, 5.6), layout="constrained")
-    for label, colour, found, rounding, truncation, best_h, place in formulas:
-        predicted = (rounding + truncation) / exact
-        best_error = np.interp(best_h, h, predicted)
-        axis.scatter(h, [case.error(derivative) for derivative in found], s=6, color=colour, alpha=0.4, linewidths=0,
-                     label=label)
-        axis.plot(h, predicted, color=colour, linewidth=1.5)
-        axis.plot(best_h, best_error, "o", color=colour, markersize=10, markeredgecolor="white", markeredgewidth=1.5,
-                  zorder=3)
-        axis.annotate(f"least at $h = {scientific(best_h)}$\nerror ${scientific(best_error)}$", (best_h, best_error),
-                      textcoords="offset points", color=colour, **place)
-    axis.text(4e-12, 2e-4, "rounding, $2d\\,/\\,h$ and $d\\,/\\,h$", color="0.3")
-    axis.text(2e-4, 8e-4, r"$h\,|f\,''|\,/\,2$", color=formulas[0][1], ha="right")
-    axis.text(4e-3, 2e-5, r"$h^2\,|f\,'''|\,/\,6$", color=formulas[1][1])
-    axis.set(xscale="log", yscale="log", xlim=(1e-15, 1.0), ylim=(1e-13, 5.0), xlabel="step $h$",
-             ylabel="relative error")
-    axis.set_title(rf"Errors of differences of $f(x) = e^{{\sin x^2}}$ at $x = {x}$, and what theory predicts", pad=12)
-    axis.grid(alpha=0.2)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, loc="lower left", markerscale=3, fontsize=12)
-    figure.savefig(picture, dpi=150)
+    case = Case(function, 1.0)
+    axes = fastgd.plot.step_size(case.value, case.x, exact=float(case.exact))
+    axes.set_title(rf"errors of differences of $e^{{\sin x^2}}$ at x = {case.x}")
+    axes.figure.savefig(picture, dpi=150)
 
 
 def main():

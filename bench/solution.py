@@ -196,15 +196,13 @@ def draw(curves, picture):
 
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 8), sharex=True, sharey=True, layout="constrained")
     for axis, (title, needed) in zip(axes.flat, curves.items(), strict=True):
-        for side, of_side in needed.items():
-            points = np.append(np.sort(of_side[of_side <= BUDGETS[-1]]), BUDGETS[-1])
-            shares = np.minimum(np.arange(1, len(points) + 1), len(points) - 1) / len(of_side)
-            axis.step(points, shares, where="post", label=side, linestyle="--" if side in SCIPY else "-")
-        axis.set(title=title, xscale="log", xlim=(2, BUDGETS[-1]), ylim=(0.0, 1.02))
+        fastgd.plot.data_profile(needed, ax=axis)
+        for line in axis.lines:
+            line.set_linestyle("--" if line.get_label() in SCIPY else "-")
+        axis.legend()
+        axis.set(title=title, xlim=(2, BUDGETS[-1]), xlabel="evaluations / (n_dim + 1)")
         axis.grid(alpha=0.3)
-    axes[0, 0].legend()
-    figure.supxlabel("evaluations / (n_dim + 1)")
-    figure.supylabel("share of the problems solved")
+        axis.label_outer()
     figure.savefig(picture, dpi=150)
 
 

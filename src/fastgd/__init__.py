@@ -10,7 +10,7 @@ from .difference import Difference
 from .result import Result, Status
 
 if TYPE_CHECKING:
-    from . import functions, methods, noise, schedules
+    from . import functions, methods, noise, plot, schedules
     from ._checkpoint import CheckpointError
     from ._compiled import compiled
     from ._jit.jitted import jit
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._scipy import scipy_method
 
 __all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "check_gradient", "compiled", "functions",
-           "gradient", "hessian", "jacobian", "jit", "maximize", "methods", "minimize", "multistart", "noise",
+           "gradient", "hessian", "jacobian", "jit", "maximize", "methods", "minimize", "multistart", "noise", "plot",
            "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
@@ -31,7 +31,7 @@ LATER = {"CheckpointError": "._checkpoint", "compiled": "._compiled", "jit": "._
 def __getattr__(name):
     if name in LATER:
         return getattr(import_module(LATER[name], __name__), name)
-    if name in ("functions", "methods", "noise", "schedules"):  # at first use: dataclasses take long to import
+    if name in ("functions", "methods", "noise", "plot", "schedules"):  # at first use: dataclasses take long to import
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

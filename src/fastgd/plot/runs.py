@@ -1,0 +1,86 @@
+"""How runs converge, iteration by iteration."""
+
+import numpy as np
+
+from .._inputs import as_choice
+from ._figures import axes_or_new
+from ._landscape import spans_decades
+from ._paths import paths_of
+
+AGAINST = {"nit": "iterations", "nfev": "evaluations"}
+
+
+def convergence(results, *, quantity="fun", against="nit", ax=None):
+    """Draw how the value, the gradient or the step of runs falls, on a logarithmic axis.
+
+    Parameters
+    ----------
+    results : Result, or dict of Results by label
+        Recorded with ``trace=1``, or a larger number. Of a batch all recorded problems are drawn.
+    quantity : {"fun", "gradient", "step"}, default "fun"
+        The function f; the length of its gradient; or the distance of a recorded point from the one before. If all
+        values of f are positive and span more than three decades they are drawn as they are, otherwise less the
+        lowest that any of the runs has found, as the label of the axis says. For `maximize` it is the highest less f.
+    against : {"nit", "nfev"}, default "nit"
+        What is counted along the horizontal axis: iterations, or points at which the function was called.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, or is none of the choices, or a result has no trace.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> runs = {method: fastgd.minimize(fastgd.functions.rosenbrock, [-1.2, 1.0], method=method, trace=1)
+    ...         for method in ("bfgs", "gd")}
+    >>> ax = fastgd.plot.convergence(runs, quantity="gradient")
+    >>> ax.get_yscale(), ax.get_ylabel()
+    ('log', 'length of the gradient')
+    """
+    as_choice(quantity, "quantity", tuple(QUANTITIES))
+    as_choice(against, "against", tuple(AGAINST))
+    paths = paths_of(results)
+    ax = axes_or_new(ax)
+    label, all_values = QUANTITIES[quantity](paths)
+    for path, values in zip(paths, all_values, strict=True):
+        counts = getattr(path.trace, against)
+        ax.plot(counts, np.where(values > 0.0, values, np.nan), color=path.color, linewidth=1.5,
+                label=path.label if path.label is None else str(path.label))
+    ax.set(yscale="log", xlabel=AGAINST[against], ylabel=label)
+    if any(path.label is not None for path in paths):
+        ax.legend(framealpha=0.85, fontsize="small")
+    return ax
+
+
+def heights(paths):
+    """The label of the axis, and f of every path, or how far it is from the best of all."""
+    values = [path.trace.fun for path in paths]
+    finite = np.concatenate(values)
+    finite = finite[np.isfinite(finite)]
+    if not finite.size:
+        raise ValueError("the trace has no finite value of f")
+    if paths[0].maximized:
+        return f"{finite.max():.6g} (the highest f) $-$ f", [finite.max() - f for f in values]
+    if spans_decades(finite):
+        return "f", values
+    return f"f $-$ {finite.min():.6g} (the lowest f)", [f - finite.min() for f in values]
+
+
+def gradients(paths):
+    lengths = [np.linalg.norm(path.trace.jac.reshape(len(path.trace), -1), axis=1) for path in paths]
+    return "length of the gradient", lengths
+
+
+def steps(paths):
+    lengths = [np.append(np.nan, np.linalg.norm(np.diff(path.x, axis=0), axis=1)) for path in paths]
+    return "distance from the point before", lengths
+
+
+QUANTITIES = {"fun": heights, "gradient": gradients, "step": steps}
