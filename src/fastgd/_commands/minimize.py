@@ -60,7 +60,8 @@ def add_to(commands):
                         help="the function takes many points in one call, an array (variables, points), and returns a "
                              "value for each")
     parser.add_argument("--maximize", action="store_true", help="look for a maximum")
-    pictures.add_option(parser, "draw the value by iteration and, for two variables, the path (needs matplotlib)")
+    pictures.add_option(parser, "draw the value by iteration and, for two variables, the path on contours, which take "
+                        f"{pictures.N_GRID**2:,} further evaluations (needs matplotlib)")
     parser.add_argument("--json", action="store_true",
                         help="print JSON, for other programs; NaN, Infinity and -Infinity are strings there")
 
@@ -119,13 +120,13 @@ def run(options):
     try:
         fun = load_function(options.function)
         result = solve(fun, x0, options)
-        if options.plot:
+        print(json.dumps(as_json(result)) if options.json else result, flush=True)
+        if options.plot:  # when the result is safe: contours of a slow function take long
             draw(fun, result, options)
     except WrongInputError:
         raise
     except Exception as error:
         return explain(error)
-    print(json.dumps(as_json(result)) if options.json else result)
     return 0 if np.all(result.success) else 1
 
 
@@ -192,4 +193,6 @@ def draw(fun, result, options):
     traces = [trace for trace in traces if len(trace)]  # a function that is nan at the start leaves none
     if traces and np.shape(result.x)[-1:] == (2,):
         contour = partial(pictures.values_at, fun, options.vectorized, as_bounds(options, result.x))
-    pictures.draw_run(options.plot, Path(options.function).name, traces, contour)
+    n_problems = np.size(result.fun)
+    some = f" (the first {MOST_DRAWN} of {n_problems} starts)" if n_problems > MOST_DRAWN else ""
+    pictures.draw_run(options.plot, Path(options.function).name + some, traces, contour)

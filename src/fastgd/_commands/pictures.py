@@ -1,6 +1,5 @@
 """What `--plot` draws, with matplotlib, which is imported for that alone."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +20,10 @@ def check(path):
     """Raises what would go wrong with `--plot`, before the work begins."""
     if path is None:
         return
-    if find_spec("matplotlib") is None:
-        raise WrongInputError('--plot needs matplotlib: pip install "fastgd[plot]"')
-    known = new_figure(1).canvas.get_supported_filetypes()
+    try:
+        known = new_figure(1).canvas.get_supported_filetypes()
+    except ImportError:
+        raise WrongInputError('--plot needs matplotlib: pip install "fastgd[plot]"') from None
     if Path(path).suffix.lstrip(".").lower() not in known:
         raise WrongInputError(f"--plot {path}: the name must end with one of {', '.join(f'.{name}' for name in known)}")
     if not Path(path).absolute().parent.is_dir():
@@ -38,7 +38,10 @@ def new_figure(n_panels):
 
 
 def save(figure, path):
-    figure.savefig(path, dpi=120)
+    try:
+        figure.savefig(path, dpi=120)
+    except OSError as error:
+        raise WrongInputError(f"--plot {path}: {error.strerror}") from None
 
 
 def draw_basins(path, fun, starts, reached, minima):
@@ -50,7 +53,7 @@ def draw_basins(path, fun, starts, reached, minima):
         x, y = starts[reached == number].T
         axes.plot(x, y, ".", color=f"C{number}", label=f"{len(x)} starts reach ({minimum[0]:.2f}, {minimum[1]:.2f})")
         axes.plot(*minimum, "*", color=f"C{number}", markersize=16, markeredgecolor="black")
-    axes.set_title("fastgd demo: Himmelblau's function, and the minimum that each start reaches")
+    axes.set_title("Himmelblau's function: which minimum each start reaches")
     axes.set_xlabel("x[0]")
     axes.set_ylabel("x[1]")
     figure.legend(loc="outside lower center", ncols=2)
@@ -68,7 +71,7 @@ def draw_contours(axes, lower, upper, values_at):
         axes.contour(x, y, np.ma.masked_invalid(values), levels=levels, colors="0.6", linewidths=0.7)
 
 
-def draw_run(path, name, traces, contour):
+def draw_run(path, title, traces, contour):
     """f against the iterations; for two variables also the paths, on contours of f.
 
     `contour` takes points (n, 2) to values, or is None for other than two variables.
@@ -80,11 +83,13 @@ def draw_run(path, name, traces, contour):
     values = np.array([value for trace in traces for value in trace.fun if np.isfinite(value)])
     if values.size and 0.0 < values.min() < 1e-2 * values.max():
         axes[0].set_yscale("log")
-    axes[0].set_title(f"{name}: value by iteration")
+    axes[0].set_title("value by iteration")
     axes[0].set_xlabel("iteration")
+    axes[0].xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("f")
     if contour is not None:
         draw_paths(axes[1], traces, contour)
+    figure.suptitle(title)
     save(figure, path)
 
 
