@@ -44,6 +44,11 @@ def returns_too_much(x):
     return x
 
 
+def talks(x):
+    print("a word of the user")
+    return bowl(x)
+
+
 def nowhere(x):
     return math.nan
 
@@ -160,6 +165,15 @@ def test_json_without_success_has_no_nan_and_inf(name, fun, status, folder, caps
     fields = json.loads(capsys.readouterr().out, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
     assert (fields["fun"], fields["status"], fields["success"]) == (fun, status, False)
     assert str(float(fields["fun"])) in ("nan", "-inf")
+
+
+def test_what_the_function_prints_is_not_in_the_json(folder, capsys):
+    assert main(["minimize", "users_model:talks", "--x0", "1,1", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["success"]
+    assert "a word of the user" in printed.err
+    assert main(["minimize", "users_model:talks", "--x0", "1,1"]) == 0
+    assert "a word of the user" in capsys.readouterr().out
 
 
 def test_one_of_several_without_success(folder, capsys):

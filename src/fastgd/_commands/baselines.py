@@ -65,7 +65,7 @@ def one_by_one(fun, x0, learning_rate):
 def scipy_minimize():
     """SciPy's `minimize`, or None without SciPy."""
     try:
-        from scipy.optimize import minimize
+        from scipy.optimize import minimize  # type: ignore[import-untyped, import-not-found]
     except ImportError:
         return None
     return minimize

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import sys
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -63,7 +64,8 @@ def add_to(commands):
     pictures.add_option(parser, "draw the value by iteration and, for two variables, the path on contours, which take "
                         f"{pictures.N_GRID**2:,} further evaluations (needs matplotlib)")
     parser.add_argument("--json", action="store_true",
-                        help="print JSON, for other programs; NaN, Infinity and -Infinity are strings there")
+                        help="print JSON, for other programs; NaN, Infinity and -Infinity are strings there, "
+                             "and what the function prints goes to stderr")
 
 
 def with_joined_numbers(arguments):
@@ -117,12 +119,16 @@ def read_start(path):
 def run(options):
     pictures.check(options.plot)
     x0 = as_start(options.x0)
+    # what the function prints would make the JSON invalid
+    users_output = redirect_stdout(sys.stderr) if options.json else nullcontext()
     try:
-        fun = load_function(options.function)
-        result = solve(fun, x0, options)
+        with users_output:
+            fun = load_function(options.function)
+            result = solve(fun, x0, options)
         print(json.dumps(as_json(result)) if options.json else result, flush=True)
         if options.plot:  # when the result is safe: contours of a slow function take long
-            draw(fun, result, options)
+            with users_output:
+                draw(fun, result, options)
     except WrongInputError:
         raise
     except Exception as error:

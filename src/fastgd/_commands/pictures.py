@@ -32,7 +32,7 @@ def check(path):
 
 def new_figure(n_panels):
     """A figure that no window shows: pyplot would choose a backend, and there may be no screen."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # type: ignore[import-not-found]
 
     return Figure(figsize=(6.4 * n_panels, 5.2), layout="constrained")
 
