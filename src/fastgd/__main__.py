@@ -1,39 +1,56 @@
-"""The command line: ``python -m fastgd``."""
+"""The command line: ``fastgd``, or ``python -m fastgd``."""
 
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from . import __version__
+from ._commands import WrongInputError, bench, demo, info, minimize
+
+#: After what kind of end: argparse has 2 for wrong input, too, and shells have 128 + SIGINT for Ctrl-C.
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
 
-def demo():
-    """Minimizes a batch and prints what came out and how long it took."""
-    from ._demo import run  # only what the command needs
+class Parser(argparse.ArgumentParser):
+    """Errors are one line: argparse prints the usage before it, which hides what is wrong."""
 
-    run()
+    def error(self, message):
+        self.exit(WRONG_INPUT, f"fastgd: error: {message} (see {self.prog} --help)\n")
+
+
+def make_parser():
+    prog = "python -m fastgd" if Path(sys.argv[0]).name == "__main__.py" else "fastgd"
+    parser = Parser(
+        prog=prog, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Minimize functions you can call but not differentiate.",
+        epilog=f"'{prog} demo' is the quickest way to see what fastgd does; '{prog} minimize --help' has examples.\n"
+               "Exit codes: 0 success, 1 the run did not succeed, 2 wrong input, 130 Ctrl-C.")
+    parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
+    parser.set_defaults(run=lambda options: print(parser.format_help(), end=""))  # print_help swallows a broken pipe
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in (demo, info, minimize, bench):
+        command.add_to(commands)
+    return parser
 
 
 def main(arguments=None):
-    """Runs a command; without one it says which there are."""
-    parser = argparse.ArgumentParser(prog="python -m fastgd",
-                                     description="Minimize functions you can call but not differentiate.")
-    parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="command")
-    commands.add_parser("demo", help="minimize some hundred problems, by fastgd and by plain NumPy (some seconds)",
-                        description="Minimizes some hundred problems by fastgd and by plain NumPy, checks that the "
-                                    "answers agree, and prints the times.").set_defaults(run=demo)
-    options = parser.parse_args(arguments)
+    """Runs a command and returns the exit code; without a command it says which there are."""
+    options = make_parser().parse_args(minimize.with_joined_numbers(sys.argv[1:] if arguments is None else arguments))
     try:
-        if hasattr(options, "run"):
-            options.run()
-        else:
-            print(parser.format_help(), end="")  # argparse's own way swallows a broken pipe
+        code = options.run(options) or 0
         sys.stdout.flush()
+    except WrongInputError as error:
+        print(f"fastgd: error: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("fastgd: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its end
-        sys.exit(1)
+        return FAILED
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,344 @@
+"""`fastgd minimize`, as users call it from a folder of theirs, and by its function where that is enough; pictures."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd.__main__ import main
+from fastgd._commands import minimize as command
+from fastgd._commands import pictures
+
+from .command_line import error_line, is_png
+
+MODEL = """
+import math
+
+import numpy as np
+
+
+def bowl(x):
+    return (x[0] - 1)**2 + 10 * (x[1] + 2)**2
+
+
+def cosine(x):
+    return math.cos(x)  # of a float: math refuses arrays
+
+
+def raises(x):
+    return helper(x)
+
+
+def helper(x):
+    return {}["of the user"]
+
+
+def returns_too_much(x):
+    return x
+
+
+def talks(x):
+    print("a word of the user")
+    return bowl(x)
+
+
+def nowhere(x):
+    return math.nan
+
+
+def bottomless(x):
+    return -math.inf
+
+
+def interrupted(x):
+    raise KeyboardInterrupt
+
+
+NUMBER = 3.0
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with a module whose name no other test uses."""
+    (tmp_path / "users_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    monkeypatch.delitem(sys.modules, "users_model", raising=False)
+    yield tmp_path
+    sys.modules.pop("users_model", None)
+
+
+def as_user(folder, *arguments):
+    """The exit code, stdout and stderr of `fastgd`, which does not look for modules in the current folder by itself."""
+    script = f"import sys; sys.path[:] = {sys.path!r}; from fastgd.__main__ import main; sys.exit(main())"
+    run = subprocess.run([sys.executable, "-P", "-c", script, *arguments], cwd=folder, capture_output=True, text=True)
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.mark.parametrize("name", ["users_model:bowl", "users_model.py:bowl"])
+def test_minimize_finds_functions_in_the_current_folder(name, folder):
+    code, printed, errors = as_user(folder, "minimize", name, "--x0", "0,0")
+    assert (code, errors) == (0, "")
+    assert printed == f"{fastgd.minimize(lambda x: (x[0] - 1)**2 + 10 * (x[1] + 2)**2, [0.0, 0.0])}\n"
+
+
+def test_minimize_finds_files_and_their_neighbours_elsewhere(folder, capsys):
+    (folder / "deep").mkdir()
+    (folder / "deep" / "users_file.py").write_text("from users_neighbour import fun")
+    (folder / "deep" / "users_neighbour.py").write_text("def fun(x):\n    return (x[0] - 3)**2")
+    assert main(["minimize", "deep/users_file.py:fun", "--x0", "0,", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["x"] == pytest.approx([3.0])
+
+
+def test_json_of_one_problem(folder, capsys):
+    assert main(["minimize", "fastgd.functions:rosenbrock", "--x0", "-1.2,1", "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    result = fastgd.minimize(fastgd.functions.rosenbrock, [-1.2, 1.0])
+    assert (fields["x"], fields["fun"], fields["jac"]) == (result.x.tolist(), result.fun, result.jac.tolist())
+    assert (fields["nit"], fields["nfev"], fields["njev"]) == (result.nit, result.nfev, result.njev)
+    assert (fields["status"], fields["success"], fields["message"]) == ("GTOL", True, result.message)
+
+
+def test_starts_are_typed_or_read(folder, capsys):
+    starts = np.array([[1.0, 2.0], [-3.0, 0.5], [0.0, -4.0]])
+    np.save("starts.npy", starts)
+    texts = [word for start in ("1,2", "-3,.5", "0,-4") for word in ("--x0", start)]
+    assert main(["minimize", "fastgd.functions:himmelblau", *texts, "--json"]) == 0
+    typed = capsys.readouterr().out
+    assert main(["minimize", "fastgd.functions:himmelblau", "--x0", "starts.npy", "--json"]) == 0
+    assert capsys.readouterr().out == typed
+    result = fastgd.minimize(fastgd.functions.himmelblau, starts)
+    assert json.loads(typed)["x"] == result.x.tolist()
+    assert json.loads(typed)["status"] == ["GTOL"] * 3
+
+
+@pytest.mark.parametrize(("start", "expected"), [
+    (["2"], 2.0), (["2,"], [2.0]), (["-.5,1e3"], [-0.5, 1e3]), (["2", "3"], [[2.0], [3.0]]),
+])
+def test_starts_have_the_shapes_that_help_promises(start, expected):
+    x0 = command.as_start(start)
+    assert (np.shape(x0), np.array(x0).tolist()) == (np.shape(expected), expected)
+    assert isinstance(x0, float) == isinstance(expected, float)
+
+
+def test_function_of_a_float_and_maximum(folder, capsys):
+    assert main(["minimize", "users_model:cosine", "--x0", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["x"] == pytest.approx(np.pi)
+    assert main(["minimize", "users_model:cosine", "--x0", "2", "--maximize", "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["x"], fields["fun"]) == (pytest.approx(0.0, abs=1e-6), pytest.approx(1.0))
+
+
+@pytest.mark.parametrize(("bounds", "expected"), [
+    (["-1,0.5"], [0.5, -1.0]),
+    (["-inf,inf", "-1,inf"], [1.0, -1.0]),
+])
+def test_bounds_for_all_or_for_each(bounds, expected, folder, capsys):
+    texts = [word for pair in bounds for word in ("--bounds", pair)]
+    assert main(["minimize", "users_model:bowl", "--x0", "0,0", *texts, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["x"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_options_reach_minimize(folder, capsys):
+    options = ["--method", "adam", "--learning-rate", "0.25", "--maxiter", "7", "--gtol", "0.125", "--vectorized"]
+    assert main(["minimize", "fastgd.functions:himmelblau", "--x0", "1,1", *options, "--json"]) == 1
+    result = fastgd.minimize(fastgd.functions.himmelblau, [1.0, 1.0], method="adam", learning_rate=0.25, maxiter=7,
+                             gtol=0.125, vectorized=True)
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["x"], fields["nit"], fields["status"]) == (result.x.tolist(), 7, "MAXITER")
+
+
+@pytest.mark.parametrize(("name", "fun", "status"), [
+    ("nowhere", "NaN", "NONFINITE"),
+    ("bottomless", "-Infinity", "UNBOUNDED"),
+])
+def test_json_without_success_has_no_nan_and_inf(name, fun, status, folder, capsys):
+    assert main(["minimize", f"users_model:{name}", "--x0", "1,1", "--json"]) == 1
+    fields = json.loads(capsys.readouterr().out, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert (fields["fun"], fields["status"], fields["success"]) == (fun, status, False)
+    assert str(float(fields["fun"])) in ("nan", "-inf")
+
+
+def test_what_the_function_prints_is_not_in_the_json(folder, capsys):
+    assert main(["minimize", "users_model:talks", "--x0", "1,1", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["success"]
+    assert "a word of the user" in printed.err
+    assert main(["minimize", "users_model:talks", "--x0", "1,1"]) == 0
+    assert "a word of the user" in capsys.readouterr().out
+
+
+def test_one_of_several_without_success(folder, capsys):
+    starts = ["--x0", "3,2", "--x0", "-4,4"]
+    assert main(["minimize", "fastgd.functions:himmelblau", *starts, "--maxiter", "1"]) == 1
+    printed = capsys.readouterr().out
+    assert "success: 1 of 2" in printed
+    assert "maximum number of iterations" in printed
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["users_model:bowl", "--x0", "0,a"], "'0,a' is not of the form 1,2,3"),
+    (["users_model:bowl", "--x0", "0,nan"], "x0 must be finite"),
+    (["users_model:bowl", "--x0", "0,0", "--x0", "1"], "all starts must have as many numbers; got 0,0 and 1"),
+    (["users_model:bowl", "--x0", "none.npy"], "none.npy"),
+    (["users_model:bowl", "--x0", "broken.npy"], "broken.npy"),
+    (["users_model:bowl", "--x0", "broken.npy", "--x0", "0,0"], "cannot be combined"),
+    (["users_model:bowl", "--x0", "0,0", "--bounds", "1"], "expected two numbers"),
+    (["users_model:bowl", "--x0", "0,0,0", "--bounds", "0,1", "--bounds", "0,1"], "or 3 pairs; got 2"),
+    (["users_model:bowl", "--x0", "0,0", "--bounds", "1,2"], "x0 must be inside the bounds"),
+    (["users_model:bowl", "--x0", "0,0", "--method", "adamm"], "did you mean 'adam'?"),
+    (["users_model:bowl", "--x0", "0,0", "--learning-rate", "-1"], "learning_rate"),
+    (["users_model:bowl", "--x0", "0,0", "--maxiter", "-1"], "maxiter"),
+    (["users_model:bowll", "--x0", "0,0"], "users_model has no 'bowll'; did you mean 'bowl'?"),
+    (["users_modell:bowl", "--x0", "0,0"], "there is no module 'users_modell'"),
+    (["users_modell.py:bowl", "--x0", "0,0"], "there is no file users_modell.py"),
+    (["bowl", "--x0", "0,0"], "write module:function"),
+    (["users_model:NUMBER", "--x0", "0,0"], "fun must be callable, got float"),
+    (["users_model:returns_too_much", "--x0", "0,0"], "must return one number"),
+    (["fastgd.functions:himmelblau", "--x0", "1,2,3"], "takes points of 2 dimensions"),
+])
+def test_wrong_input_is_one_line(arguments, said, folder, capsys):
+    Path("broken.npy").write_bytes(b"no array")
+    assert main(["minimize", *arguments]) == 2
+    assert said in error_line(capsys)
+
+
+def test_exceptions_of_the_function_come_with_the_frames_of_the_user(folder):
+    code, printed, errors = as_user(folder, "minimize", "users_model:raises", "--x0", "0,0")
+    assert (code, printed) == (1, "")
+    assert re.findall(r'File "(.*)", line \d+, in (\w+)', errors) == [
+        (str(folder / "users_model.py"), "raises"), (str(folder / "users_model.py"), "helper")]
+    assert "KeyError: 'of the user'" in errors
+    assert "problem 0" in errors
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("import no_such_module", "ModuleNotFoundError"),
+    ("def fun(x:\n    pass", "SyntaxError"),
+    ("raise RuntimeError('while it is imported')", "while it is imported"),
+])
+@pytest.mark.parametrize("name", ["users_broken:fun", "users_broken.py:fun"])
+def test_exceptions_of_the_import_come_with_the_frames_of_the_user(text, expected, name, folder):
+    Path("users_broken.py").write_text(text)
+    code, printed, errors = as_user(folder, "minimize", name, "--x0", "0")
+    assert (code, printed) == (1, "")
+    assert expected in errors
+    assert [Path(path).name for path in re.findall('File "(.*)", line', errors)] == ["users_broken.py"]
+
+
+def test_defects_of_fastgd_are_shown_in_full(folder, monkeypatch):
+    def defect(*arguments, **options):
+        raise KeyError("ours")
+
+    monkeypatch.setitem(defect.__globals__, "__name__", "fastgd.somewhere")
+    monkeypatch.setattr(command, "minimize", defect)
+    with pytest.raises(KeyError, match="ours"):
+        main(["minimize", "users_model:bowl", "--x0", "0,0"])
+
+
+def test_ctrl_c(folder, capsys):
+    assert main(["minimize", "users_model:interrupted", "--x0", "0,0"]) == 130
+    assert capsys.readouterr() == ("", "fastgd: interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
+def test_ctrl_c_from_the_shell(folder):
+    Path("users_slow.py").write_text("import time\ndef fun(x):\n    print('begun', flush=True)\n    time.sleep(60)\n")
+    process = subprocess.Popen([sys.executable, "-m", "fastgd", "minimize", "users_slow:fun", "--x0", "1"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "fastgd: interrupted\n")
+
+
+# Pictures
+
+
+@pytest.mark.parametrize(("arguments", "n_panels"), [
+    (["users_model:bowl", "--x0", "0,0"], 2),
+    (["users_model:bowl", "--x0", "0,0", "--x0", "3,-4", "--bounds", "-5,5"], 2),
+    (["fastgd.functions:himmelblau", "--x0", "0,0", "--vectorized"], 2),
+    (["fastgd.functions:himmelblau.compiled", "--x0", "0,0"], 2),
+    (["users_model:cosine", "--x0", "2", "--maximize"], 1),
+    (["fastgd.functions:rosenbrock", "--x0", "0,0,0"], 1),
+    (["users_model:nowhere", "--x0", "0,0"], 1),
+])
+def test_minimize_draws(arguments, n_panels, folder, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    save = pictures.save
+    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure) or save(figure, path))
+    assert main(["minimize", *arguments, "--plot", "run.png", "--json"]) == (0 if "nowhere" not in arguments[0] else 1)
+    fields = json.loads(capsys.readouterr().out)
+    assert is_png("run.png")
+    axes = drawn[0].axes
+    assert len(axes) == n_panels
+    n_runs = np.size(fields["fun"]) if "nowhere" not in arguments[0] else 0
+    assert len(axes[0].lines) == n_runs
+    for line, fun in zip(axes[0].lines, np.atleast_1d(fields["fun"]), strict=bool(n_runs)):
+        assert line.get_ydata()[-1] == fun
+    if n_panels == 2:
+        ends = [line.get_xydata()[-1].tolist() for line in axes[1].lines[1::2]]  # after each path its star
+        assert ends == np.reshape(fields["x"], (-1, 2)).tolist()
+        assert len(axes[1].collections) > 0  # contours
+
+
+def test_contours_stay_inside_the_bounds_and_survive_exceptions(folder):
+    asked = []
+
+    def square_root(x):
+        asked.append(x.copy())
+        if x[0] < 0:
+            raise ValueError("a negative number")
+        return x[0]**0.5 + x[1]
+
+    points = np.array([[1.0, 2.0], [-1.0, 2.0], [4.0, 9.0]])
+    values = pictures.values_at(square_root, False, (-np.inf, [np.inf, 5.0]), points)
+    np.testing.assert_array_equal(values, [3.0, np.nan, np.nan])
+    assert np.array(asked)[:, 1].max() == 2.0
+
+
+def test_not_more_than_some_runs_are_drawn(folder, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = []
+    monkeypatch.setattr(pictures, "draw_run", lambda path, title, traces, contour: drawn.append((title, len(traces))))
+    np.save("image.npy", np.random.default_rng(0).uniform(-5, 5, (10, 12, 2)))
+    assert main(["minimize", "fastgd.functions:himmelblau", "--x0", "image.npy", "--plot", "run.png"]) == 0
+    assert drawn == [("fastgd.functions:himmelblau (the first 100 of 120 starts)", 100)]
+
+
+@pytest.mark.parametrize(("path", "said"), [
+    ("run.xyz", "must end with one of"), ("run", "must end with one of"), ("none/run.png", "there is no folder none"),
+])
+@pytest.mark.parametrize("arguments", [["demo"], ["minimize", "users_model:interrupted", "--x0", "0,0"]])
+def test_paths_of_pictures_are_checked_before_the_work(path, said, arguments, folder, capsys):
+    pytest.importorskip("matplotlib")
+    assert main([*arguments, "--plot", path]) == 2
+    assert said in error_line(capsys)
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["minimize", "users_model:interrupted", "--x0", "0,0"]])
+def test_pictures_need_matplotlib_which_is_said_before_the_work(arguments, folder, monkeypatch, capsys):
+    for package in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, package, None)
+    assert main([*arguments, "--plot", "x.png"]) == 2
+    assert error_line(capsys) == '--plot needs matplotlib: pip install "fastgd[plot]"'
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a folder that cannot be written to")
+def test_picture_that_cannot_be_written(folder, capsys):
+    pytest.importorskip("matplotlib")
+    (folder / "locked").mkdir(mode=0o500)
+    assert main(["minimize", "users_model:bowl", "--x0", "0,0", "--plot", "locked/run.png"]) == 2
+    printed = capsys.readouterr()
+    assert "success: True" in printed.out
+    assert printed.err.startswith("fastgd: error: --plot locked/run.png: ")
