@@ -3,13 +3,13 @@
 ``python -m bench.global_minimum`` searches for the global minima of five functions of 1 to 10 variables, each with many
 seeds, by `multistart` with the function compiled by `fastgd.jit` and with the same plain Python function that SciPy's
 `differential_evolution`, `dual_annealing`, `shgo` and `basinhopping` get, all with their default settings. It prints
-how often each has found the minimum (f within 1e-6 of it, relative to 1 or to its size), the evaluations and the time of
-a search. ``--quick`` takes two seeds, to check that the script runs.
+how often each has found the minimum (f within 1e-6 of it, relative to 1 or to its size), the evaluations and the time
+of a search. ``--quick`` takes two seeds, to check that the script runs.
 
-Compared are times at equal success: a search that succeeds with probability p is repeated until 95 of 100 have found the
-minimum, log(0.05) / log(1 - p) times, but at least once. Boxes are not centered at the minima, where methods that favor
-the middle would find them by themselves. Of Himmelblau's function all four minima are asked of `multistart`, without
-halving.
+Compared are times at equal success: a search that succeeds with probability p is repeated until 95 of 100 have found
+the minimum, log(0.05) / log(1 - p) times, but at least once. Boxes are not centered at the minima, where methods that
+favor the middle would find them by themselves. Of Himmelblau's function all four minima are asked of `multistart`,
+without halving.
 """
 
 import argparse
