@@ -348,7 +348,7 @@ def test_traces_of_threads():
     assert found.keys() == expected.keys() == {0, 13, 19}
     for problem, path in expected.items():
         for name in path.keys():  # noqa: SIM118
-            assert np.array_equal(path[name], found[problem][name])
+            assert np.array_equal(path[name], found[problem][name], equal_nan=True)
 
 
 # The time

@@ -12,7 +12,7 @@ from fastgd import Result, Status, maximize, minimize
 
 from .problems import FIELDS, bits
 
-NAMES = (*FIELDS, "success", "message", "trace")
+NAMES = (*FIELDS, "success", "message")
 RNG = np.random.default_rng(11)
 X0 = RNG.normal(size=(3, 4, 2))
 
@@ -50,7 +50,7 @@ def test_types_of_a_single_result():
     """Numbers of one problem are Python's, and its status is a Status."""
     assert {name: type(SINGLE[name]) for name in NAMES} == {
         "x": np.ndarray, "fun": float, "jac": np.ndarray, "nit": int, "nfev": int, "njev": int, "status": Status,
-        "success": bool, "message": str, "trace": type(None)}
+        "success": bool, "message": str}
     with pytest.raises(TypeError, match="single"):
         SINGLE[0]
 

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from ._compiled import compiled
     from ._jit.jitted import jit
     from ._multistart import multistart
+    from ._saved import load_result
     from ._scipy import scipy_method
 
 __all__ = ["CheckpointError", "Difference", "Objective", "Result", "Status", "check_gradient", "compiled", "functions",
-           "gradient", "hessian", "jacobian", "jit", "maximize", "methods", "minimize", "multistart", "noise", "plot",
-           "schedules", "scipy_method"]
+           "gradient", "hessian", "jacobian", "jit", "load_result", "maximize", "methods", "minimize", "multistart",
+           "noise", "plot", "schedules", "scipy_method"]
 
 __version__ = "0.1.0"
 
 # What not every program needs, by the module that it is in: imported at first use.
-LATER = {"CheckpointError": "._checkpoint", "compiled": "._compiled", "jit": "._jit.jitted",
+LATER = {"CheckpointError": "._checkpoint", "compiled": "._compiled", "jit": "._jit.jitted", "load_result": "._saved",
          "multistart": "._multistart", "scipy_method": "._scipy"}
 
 

@@ -143,8 +143,8 @@ def minimize(fun, x0, args=(), *, method=None, learning_rate=None, jac=None, bou
         Called after every iteration of every problem, as in SciPy: ``callback(intermediate_result)``, by that name,
         with fields x, fun, jac, nit, nfev and problem; otherwise ``callback(x)``. StopIteration ends the problem.
     trace : int or (int, problems), default 0 (off)
-        Record the iterations 0, k, 2k and so on: of all problems (at most 1,000), or of those named by their indices.
-        Very long paths are thinned.
+        Record the iterations 0, k, 2k and so on, and the last: of all problems (at most 1,000), or of those named by
+        their indices. Very long paths are thinned.
     progress : bool or callable, default False
         Show the number of problems done and the share of them that converged, by tqdm if that is installed. A function
         is called with (done, total) after every chunk.

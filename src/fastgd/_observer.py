@@ -1,6 +1,7 @@
 """Looking at a run: the user's callback, and recorded paths."""
 
 from _thread import RLock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,17 +30,17 @@ class Observer:
             self.watched = np.zeros(points.n_problems, dtype=np.uint8)
             self.watched[traced] = 1
 
-    def __call__(self, problem, nit, nfev, x, fun, jac):
+    def __call__(self, problem, nit, nfev, x, fun, jac, rate):
         with self.lock:
-            return self.observe(problem, nit, nfev, x, fun, jac)
+            return self.observe(problem, nit, nfev, x, fun, jac, rate)
 
-    def observe(self, problem, nit, nfev, x, fun, jac):
+    def observe(self, problem, nit, nfev, x, fun, jac, rate):
         """Records the iterate and calls the user; whether the problem is to end."""
-        if self.shape == ():
-            x, jac = x.item(), jac.item()
         path = self.paths.get(problem)
         if path is not None:
-            path.add(nit, np.copy(x), fun, np.copy(jac))  # a callback may change its own
+            path.add(nit, nfev, x.copy(), fun, jac.copy(), rate)  # a callback may change its own
+        if self.shape == ():
+            x, jac = x.item(), jac.item()
         if self.callback is None or nit == 0:
             return False
         try:
@@ -61,26 +62,48 @@ class Observer:
                 for problem, path in self.paths.items()}
 
 
+class Point(NamedTuple):
+    """Of a path."""
+
+    nit: int
+    nfev: int
+    x: np.ndarray
+    fun: float
+    jac: np.ndarray
+    step: float  # its distance from the iterate before
+    learning_rate: float
+
+
 class Path:
-    """Points of one problem, thinned so that the memory stays bounded."""
+    """Points of one problem, thinned so that the memory stays bounded; the last one is always among them."""
 
     def __init__(self, every):
         self.every = every
         self.points = []
+        self.last = None
 
-    def add(self, nit, x, fun, jac):
+    def add(self, nit, nfev, x, fun, jac, rate):
+        step = rate_of_step = np.nan
+        if self.last is not None:
+            with np.errstate(all="ignore"):
+                step = np.linalg.norm(x - self.last.x)
+                rate_of_step = step / np.linalg.norm(self.last.jac) if np.isnan(rate) else rate
+        self.last = Point(nit, nfev, x, fun, jac, step, rate_of_step)
         if nit % self.every == 0:
-            self.points.append((nit, x, fun, jac))
+            self.points.append(self.last)
             if len(self.points) > LONGEST_TRACE:
                 self.every *= 2
-                self.points = [point for point in self.points if point[0] % self.every == 0]
+                self.points = [point for point in self.points if point.nit % self.every == 0]
 
     def as_trace(self, shape):
         """The path of a problem whose x has that shape."""
-        nit, x, fun, jac = zip(*self.points, strict=True) if self.points else ((), (), (), ())
-        shape = (len(nit), *shape)
-        return Trace(np.array(nit, dtype=np.intp), np.array(x, np.float64).reshape(shape), np.array(fun, np.float64),
-                     np.array(jac, np.float64).reshape(shape))
+        points = self.points if self.last is None or self.points[-1] is self.last else [*self.points, self.last]
+        columns = dict(zip(Point._fields, zip(*points, strict=True) if points else [()] * len(Point._fields),
+                           strict=True))
+        for name, values in columns.items():
+            numbers = np.array(values, np.intp if name in ("nit", "nfev") else np.float64)
+            columns[name] = numbers.reshape(len(points), *shape) if name in ("x", "jac") else numbers
+        return Trace(**columns)
 
 
 def takes_intermediate_result(callback):

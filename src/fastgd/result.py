@@ -73,19 +73,74 @@ class Trace(Record):
     Attributes
     ----------
     nit : ndarray, shape (n,)
-        The iterations that were recorded; 0 is the start.
+        The iterations that were recorded; 0 is the start. The last one always is.
+    nfev : ndarray, shape (n,)
+        Points at which the function had been called by then.
     x : ndarray, shape (n, n_dim), or (n,) for a scalar problem
         The points.
     fun : ndarray, shape (n,)
         The values there.
     jac : ndarray, of the shape of x
         The gradients there.
+    step : ndarray, shape (n,)
+        The length of the step that led there; nan at the start.
+    learning_rate : ndarray, shape (n,)
+        The learning rate of that step. Of methods that search for their steps it is the length of the step relative to
+        that of the gradient before it.
+    gradient_norm : ndarray, shape (n,)
+        The lengths of the gradients.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> result = fastgd.minimize(lambda x: x[0]**2, [1.0], learning_rate=0.25, maxiter=3, trace=1)
+    >>> result.trace.x[:, 0], result.trace.gradient_norm, result.trace.step[1:]
+    (array([1.   , 0.5  , 0.25 , 0.125]), array([2.  , 1.  , 0.5 , 0.25]), array([0.5  , 0.25 , 0.125]))
     """
 
     nit: np.ndarray
+    nfev: np.ndarray
     x: np.ndarray
     fun: np.ndarray
     jac: np.ndarray
+    step: np.ndarray
+    learning_rate: np.ndarray
+
+    @property
+    def gradient_norm(self):
+        """The lengths of the gradients, (n,)."""
+        return np.linalg.norm(self.jac.reshape(len(self), -1), axis=1)
+
+    def to_dict(self):
+        """The columns by name, for `pandas.DataFrame`: coordinates of x and jac one by one.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> result = fastgd.minimize(lambda x: x[0]**2 + x[1]**2, [1.0, 2.0], trace=1)
+        >>> list(result.trace.to_dict())
+        ['nit', 'nfev', 'x0', 'x1', 'fun', 'jac0', 'jac1', 'gradient_norm', 'step', 'learning_rate']
+        """
+        columns = {}
+        for name in ("nit", "nfev", "x", "fun", "jac", "gradient_norm", "step", "learning_rate"):
+            values = getattr(self, name)
+            columns |= {name: values} if values.ndim == 1 else {
+                f"{name}{i}": values[:, i] for i in range(values.shape[1])}
+        return columns
+
+    def save(self, path):
+        """Write the fields into a file that `numpy.load` reads, without pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, whose name ends with ``.npz``, or gets that end.
+        """
+        np.savez(path, **{name: self[name] for name in self.keys()})
 
     def __len__(self):
         return len(self.nit)
@@ -130,7 +185,8 @@ class GradientCheck(Record):
 class Result(Record):
     """The minimum of one problem, or of every problem of a batch.
 
-    Fields can be read as attributes (``result.x``) and by key (``result["x"]``). For a batch, ``result[i]`` is the
+    Fields can be read as attributes (``result.x``) and all but `trace` by key (``result["x"]``), so that
+    ``numpy.savez(path, **result)`` writes plain arrays; `save` also keeps the traces. For a batch, ``result[i]`` is the
     result of problem i, and a slice or mask gives a smaller batch, without its traces.
 
     Attributes
@@ -204,11 +260,10 @@ class Result(Record):
         """The status in words, and what was seen where a problem ended without success: str, or an array of them."""
         if self.is_single:
             return Status(self.status).message + evidence(self.reason, self.seen, self.expected, self.maximized)
-        messages = np.empty(self.status.shape, dtype=object)
-        messages.flat = [
+        messages = [
             Status(code).message + evidence(*what, self.maximized)
             for code, *what in zip(self.status.flat, self.reason.flat, self.seen.flat, self.expected.flat, strict=True)]
-        return messages
+        return np.array(messages, np.str_).reshape(self.status.shape)
 
     @property
     def is_single(self):
@@ -290,6 +345,25 @@ class Result(Record):
         covariance = inverses(*hessians(numbers, rows), np.broadcast_to(scale, np.shape(self.fun)).reshape(-1))
         return covariance.reshape(*np.shape(self.x), n_dim) if np.ndim(self.x) else covariance.item()
 
+    def save(self, path):
+        """Write the result, with its traces, into a file that `fastgd.load_result` reads.
+
+        The file is one of `numpy.savez`, without pickle.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, whose name ends with ``.npz``, or gets that end.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        from ._saved import save_result
+
+        save_result(self, path)
+
     def distinct(self, tol=1e-4, *, x_scale=1.0):
         """The distinct minima among the answers of a batch (of `maximize`: maxima), the best first.
 
@@ -325,7 +399,7 @@ class Result(Record):
         >>> for minimum in result.distinct():
         ...     print(minimum.x.round(3), minimum.hits)
         [-2.031] 2
-        [1.967] 1
+        [1.968] 1
         """
         from ._inputs import as_real_array, check_range
         from ._minima import distinct_minima
@@ -336,7 +410,7 @@ class Result(Record):
 
     def keys(self):
         """The names of the fields."""
-        return ["x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "message", "trace"]
+        return ["x", "fun", "jac", "nit", "nfev", "njev", "status", "success", "message"]
 
     def __getitem__(self, key):
         if isinstance(key, str):

@@ -176,7 +176,7 @@ def one_line(error):
 
 def as_json(result):
     """The fields of a result: for several starts, lists with an element for each."""
-    fields = {name: result[name] for name in result.keys() if name != "trace"}  # noqa: SIM118
+    fields = {name: result[name] for name in result.keys()}  # noqa: SIM118
     names = np.frompyfunc(lambda code: Status(code).name, 1, 1)
     return {name: plain(value) for name, value in (fields | {"status": names(result.status)}).items()}
 

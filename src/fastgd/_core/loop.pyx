@@ -1,6 +1,6 @@
 """The loop: the only caller of the rooms beside it."""
 from cython cimport unlikely
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 
 from .answers cimport evaluate_missing
 from .directions.noise cimport GaussianNoise
@@ -12,6 +12,7 @@ from .memory.lanes cimport (
     Needs,
     allocate,
     finish,
+    limit,
     load,
     move,
     nfev_of,
@@ -23,7 +24,7 @@ from .memory.lanes cimport (
     set_limits,
     write_out,
 )
-from .memory.problems cimport MAXITER_LIMIT, Sink, Source, count_limit_of
+from .memory.problems cimport LEARNING_RATE, MAXITER_LIMIT, Sink, Source, count_limit_of
 from .memory.slab cimport Slab
 from .objectives.objective cimport GRADIENT, HESSIAN, Objective
 from .searches.rates cimport LearningRates
@@ -59,8 +60,9 @@ def run(Evaluator evaluator not None, Search rule not None, Source source not No
     `rates` change from iteration to iteration and override those of the source; `noise` comes upon the gradients that
     the Rule gets. With `finds_scale` each problem gets the scales of its curvatures at the start, if it has
     differences; where gtol is nan it comes from the first gradient. `checks_jac` if the objective supplies gradients
-    of the user's. `observer(problem, nit, nfev, x, f, g)` is called at every iterate of the problems that `watched`
-    marks (all by default); a problem ends when it returns true.
+    of the user's. `observer(problem, nit, nfev, x, f, g, rate)` is called at every iterate of the problems that
+    `watched` marks (all by default), with the learning rate that led there, nan if there is none; a problem ends when
+    it returns true.
     """
     cdef Lanes lanes
     cdef Slab slab = Slab()
@@ -162,7 +164,7 @@ cdef int descend(Lanes *lanes, Evaluator evaluator, Search rule, Verification ve
             break
         if observer is not None:
             with gil:
-                show_iterates(lanes, observer, source, sign)
+                show_iterates(lanes, rule, observer, source, sign)
         if rates is not None:
             rates.look_up(lanes)
         lanes.slopes = lanes.here.g
@@ -246,7 +248,7 @@ cdef void give_up(Lanes *lanes, Sink sink, double sign) noexcept nogil:
     lanes.live = 0
 
 
-cdef int show_iterates(Lanes *lanes, observer, Source source, double sign) except -1:
+cdef int show_iterates(Lanes *lanes, Search rule, observer, Source source, double sign) except -1:
     cdef Py_ssize_t i, at, lane, problem
     cdef double[::1] x
     cdef double[::1] g
@@ -263,7 +265,8 @@ cdef int show_iterates(Lanes *lanes, observer, Source source, double sign) excep
             x[i] = scale_of(lanes, at) * lanes.here.x[at]
             g[i] = sign * (lanes.here.g[at] / scale_of(lanes, at))
         if observer(source.first + problem, nit_of(lanes, lane), nfev_of(lanes, lane), point,
-                    sign * lanes.here.f[lane], gradient):
+                    sign * lanes.here.f[lane], gradient,
+                    NAN if rule.needs_values else limit(lanes, LEARNING_RATE)[lane]):
             if lanes.status[lane] == RUNNING:
                 finish(lanes, lane, CALLBACK)
     return 0
