@@ -62,12 +62,35 @@ class MultistartResult(Record):
     starts: np.ndarray
     kept: np.ndarray
 
-    x = property(lambda self: self.best.x)
-    fun = property(lambda self: self.best.fun)
-    jac = property(lambda self: self.best.jac)
-    status = property(lambda self: self.best.status)
-    success = property(lambda self: self.best.success)
-    message = property(lambda self: self.best.message)
+    @property
+    def x(self):
+        """Where the best run ended, (n_dim,)."""
+        return self.best.x
+
+    @property
+    def fun(self):
+        """The value there."""
+        return self.best.fun
+
+    @property
+    def jac(self):
+        """The gradient there."""
+        return self.best.jac
+
+    @property
+    def status(self):
+        """Why that run ended."""
+        return self.best.status
+
+    @property
+    def success(self):
+        """Whether it converged."""
+        return self.best.success
+
+    @property
+    def message(self):
+        """Its status in words."""
+        return self.best.message
 
     def keys(self):
         """The names of the fields."""
@@ -177,7 +200,7 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
     options |= {"args": as_args(args), "method": method, "bounds": (lower, upper)}
     if is_scalar:
         options["unpack"] = True
-    runs, kept, nfev = None, np.arange(len(starts)), 0
+    points, kept, nfev = starts, np.arange(len(starts)), 0
 
     def run(problem, points, **some):
         seconds = max(begin + maxtime - perf_counter(), 1e-9)
@@ -185,7 +208,7 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
 
     if as_flag(halving, "halving"):
         some = {name: options[name] for name in (*OPTIONS_OF_ROUNDS, "args", "method", "bounds") if name in options}
-        problem, points = value_of(fun, options.get("jac")), starts
+        problem = value_of(fun, options.get("jac"))
         for k in range(N_ROUNDS):
             runs = run(problem, points, **some, maxiter=ITERATIONS, gtol=0.0, x_scale=SCALE * widths,
                        jac=Difference(step=FIRST_STEP * widths / 2**k))
@@ -194,7 +217,7 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
             order = order[:max(FEWEST, len(order) // 2)]
             runs, points, kept = runs[order], runs.x[order], kept[order]
     if polish:
-        runs = run(fun, starts if runs is None else runs.x, **options)
+        runs = run(fun, points, **options)
         nfev += int(runs.nfev.sum())
     minima = distinct_minima(runs, tol, widths, lower, upper, kept)
     return MultistartResult(nfev, minima, runs.best, runs, starts, kept)
@@ -238,7 +261,7 @@ def sample(sampling, n_starts, lower, upper, rng):
 def sobol(n, n_dim, rng):
     """Scrambled Sobol points; Halton points, randomly shifted, where SciPy is not installed."""
     try:
-        from scipy.stats import qmc
+        from scipy.stats import qmc  # type: ignore[import-untyped]
     except ImportError:
         return halton(n, n_dim, rng)
     # of a power of two they are balanced
