@@ -466,7 +466,6 @@ def test_convergence_of_gradients_and_steps(bowl_run, parabola_run):
     np.testing.assert_allclose(scalar, abs(parabola_run.trace.jac), rtol=1e-14)
 
 
-@pytest.mark.skipif("nfev" not in fastgd.result.Trace.__dataclass_fields__, reason="traces do not record nfev yet")
 def test_convergence_against_evaluations(bowl_run):
     ax = plot.convergence(bowl_run, against="nfev")
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), bowl_run.trace.nfev)

@@ -18,9 +18,9 @@ def convergence(results, *, quantity="fun", against="nit", ax=None):
     results : Result, or dict of Results by label
         Recorded with ``trace=1``, or a larger number. Of a batch all recorded problems are drawn.
     quantity : {"fun", "gradient", "step"}, default "fun"
-        The function f; the length of its gradient; or the distance of a recorded point from the one before. If all
-        values of f are positive and span more than three decades they are drawn as they are, otherwise less the
-        lowest that any of the runs has found, as the label of the axis says. For `maximize` it is the highest less f.
+        The function f; the length of its gradient; or that of the step that led to a point. If all values of f are
+        positive and span more than three decades they are drawn as they are, otherwise less the lowest that any of the
+        runs has found, as the label of the axis says. For `maximize` it is the highest less f.
     against : {"nit", "nfev"}, default "nit"
         What is counted along the horizontal axis: iterations, or points at which the function was called.
     ax : matplotlib Axes, optional
@@ -74,13 +74,11 @@ def heights(paths):
 
 
 def gradients(paths):
-    lengths = [np.linalg.norm(path.trace.jac.reshape(len(path.trace), -1), axis=1) for path in paths]
-    return "length of the gradient", lengths
+    return "length of the gradient", [path.trace.gradient_norm for path in paths]
 
 
 def steps(paths):
-    lengths = [np.append(np.nan, np.linalg.norm(np.diff(path.x, axis=0), axis=1)) for path in paths]
-    return "distance from the point before", lengths
+    return "length of the step", [path.trace.step for path in paths]
 
 
 QUANTITIES = {"fun": heights, "gradient": gradients, "step": steps}
