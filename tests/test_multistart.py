@@ -77,7 +77,7 @@ def test_result(halving):
     assert [minimum.fun for minimum in result.minima] == sorted(minimum.fun for minimum in result.minima)
     assert {minimum.index for minimum in result.minima} <= set(result.kept.tolist())
     assert "minima: " in repr(result)
-    assert all(getattr(result, name) is not None for name in result.keys())
+    assert all(getattr(result, name) is not None for name in result.keys())  # noqa: SIM118
     assert pickle.loads(pickle.dumps(result)).fun == result.fun
 
 
