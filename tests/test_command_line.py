@@ -15,8 +15,9 @@ import pytest
 import fastgd
 from fastgd import __main__
 from fastgd.__main__ import main
-from fastgd._commands import baselines, bench, demo, info
+from fastgd._commands import baselines, bench, demo, info, pictures
 from fastgd._commands.timing import print_times, timed
+from fastgd.plot._figures import COLORS
 
 from .command_line import error_line, is_png
 
@@ -142,10 +143,22 @@ def test_demo_runs_in_an_empty_folder(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_demo_draws(small, tmp_path):
+def test_demo_draws(small, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
+    figures = []
+    save = pictures.save
+    monkeypatch.setattr(pictures, "save", lambda figure, path: figures.append(figure) or save(figure, path))
     assert main(["demo", "--plot", str(tmp_path / "demo.png")]) == 0
     assert is_png(tmp_path / "demo.png")
+    [axes] = figures[0].axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x[0]", "x[1]")
+    assert len(axes.collections) > 0  # contours
+    starts, minima = axes.lines[::2], axes.lines[1::2]
+    assert [line.get_color() for line in starts] == [line.get_color() for line in minima] == list(COLORS[:4])
+    np.testing.assert_array_equal([line.get_xydata()[0] for line in minima], demo.minima())
+    assert sum(len(line.get_xdata()) for line in starts) == demo.N_PROBLEMS
+    labels = [text.get_text() for text in figures[0].legends[0].get_texts()]
+    assert [int(label.split()[0]) for label in labels] == [len(line.get_xdata()) for line in starts]
 
 
 @pytest.mark.parametrize("name", ["demo", "bench"])

@@ -15,6 +15,7 @@ import fastgd
 from fastgd.__main__ import main
 from fastgd._commands import minimize as command
 from fastgd._commands import pictures
+from fastgd.plot import _figures
 
 from .command_line import error_line, is_png
 
@@ -26,6 +27,19 @@ import numpy as np
 
 def bowl(x):
     return (x[0] - 1)**2 + 10 * (x[1] + 2)**2
+
+
+def of_many(x):
+    assert x.ndim == 2
+    return bowl(x)
+
+
+def square(x):
+    return x[0]**2
+
+
+def logarithm(x):
+    return sum(x * x) + math.log(min(x))  # raises for x <= 0
 
 
 def cosine(x):
@@ -263,57 +277,121 @@ def test_ctrl_c_from_the_shell(folder):
 # Pictures
 
 
-@pytest.mark.parametrize(("arguments", "n_panels"), [
-    (["users_model:bowl", "--x0", "0,0"], 2),
-    (["users_model:bowl", "--x0", "0,0", "--x0", "3,-4", "--bounds", "-5,5"], 2),
-    (["fastgd.functions:himmelblau", "--x0", "0,0", "--vectorized"], 2),
-    (["fastgd.functions:himmelblau.compiled", "--x0", "0,0"], 2),
-    (["users_model:cosine", "--x0", "2", "--maximize"], 1),
-    (["fastgd.functions:rosenbrock", "--x0", "0,0,0"], 1),
-    (["users_model:nowhere", "--x0", "0,0"], 1),
-])
-def test_minimize_draws(arguments, n_panels, folder, monkeypatch, capsys):
+#: Labels of the values, as patterns, and what is drawn then for the answers of all runs.
+HEIGHTS = {
+    "f": lambda fun: fun,
+    r"f \$-\$ \S+ \(the lowest f\)": lambda fun: fun - fun.min(),
+    r"\S+ \(the highest f\) \$-\$ f": lambda fun: fun.max() - fun,
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are saved. pyplot, which looks for a screen, must not be needed for them."""
     pytest.importorskip("matplotlib")
-    drawn = []
+    figures = []
     save = pictures.save
-    monkeypatch.setattr(pictures, "save", lambda figure, path: drawn.append(figure) or save(figure, path))
-    assert main(["minimize", *arguments, "--plot", "run.png", "--json"]) == (0 if "nowhere" not in arguments[0] else 1)
+    monkeypatch.setattr(pictures, "save", lambda figure, path: figures.append(figure) or save(figure, path))
+    monkeypatch.setattr(_figures, "load_pyplot", lambda: pytest.fail("pyplot was imported"))
+    return figures
+
+
+def marked(axes, marker):
+    """Where the marks are of which paths have one each, "o" at the start and "*" at the end."""
+    return np.array([line.get_xydata()[0] for line in axes.lines if line.get_marker() == marker])
+
+
+@pytest.mark.parametrize(("arguments", "label"), [
+    (["users_model:bowl", "--x0", "0,0"], "f"),
+    (["users_model:of_many", "--x0", "0,0", "--x0", "3,-4", "--bounds", "-5,5", "--vectorized"], "f"),
+    (["fastgd.functions:himmelblau.compiled", "--x0", "0,0"], "f"),
+    (["users_model:cosine", "--x0", "2", "--maximize"], r"\S+ \(the highest f\) \$-\$ f"),
+    (["users_model:square", "--x0", "2,", "--bounds", "1,3"], r"f \$-\$ \S+ \(the lowest f\)"),
+    (["fastgd.functions:rosenbrock", "--x0", "0,0,0"], "f"),
+])
+def test_minimize_draws(arguments, label, folder, drawn, capsys):
+    assert main(["minimize", *arguments, "--plot", "run.png", "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)
     assert is_png("run.png")
-    axes = drawn[0].axes
-    assert len(axes) == n_panels
-    n_runs = np.size(fields["fun"]) if "nowhere" not in arguments[0] else 0
-    assert len(axes[0].lines) == n_runs
-    for line, fun in zip(axes[0].lines, np.atleast_1d(fields["fun"]), strict=bool(n_runs)):
-        assert line.get_ydata()[-1] == fun
-    if n_panels == 2:
-        ends = [line.get_xydata()[-1].tolist() for line in axes[1].lines[1::2]]  # after each path its star
-        assert ends == np.reshape(fields["x"], (-1, 2)).tolist()
-        assert len(axes[1].collections) > 0  # contours
+    [figure] = drawn
+    assert figure.get_suptitle() == arguments[0]
+    n_dim = np.shape(fields["x"])[-1] if np.ndim(fields["x"]) else 1
+
+    runs = figure.axes[0]
+    assert (runs.get_xlabel(), runs.get_yscale()) == ("iterations", "log")
+    assert re.fullmatch(label, runs.get_ylabel())
+    ends = np.array([line.get_xydata()[-1] for line in runs.lines])
+    assert ends[:, 0].tolist() == np.atleast_1d(fields["nit"]).tolist()
+    heights = HEIGHTS[label](np.atleast_1d(fields["fun"]))
+    np.testing.assert_allclose(np.nan_to_num(ends[:, 1]), heights, atol=1e-12)  # nan: 0 has no logarithm
+
+    assert len(figure.axes) == (2 if n_dim <= 2 else 1)
+    if n_dim == 2:
+        assert (figure.axes[1].get_xlabel(), figure.axes[1].get_ylabel()) == ("x[0]", "x[1]")
+        assert len(figure.axes[1].collections) > 0  # contours
+        assert marked(figure.axes[1], "*").tolist() == np.reshape(fields["x"], (-1, 2)).tolist()
+    elif n_dim == 1:
+        assert (figure.axes[1].get_xlabel(), figure.axes[1].get_ylabel()) == ("x", "f(x)")
+        assert len(figure.axes[1].lines[0].get_xdata()) > 100  # the curve
+        assert marked(figure.axes[1], "*").tolist() == [[*np.atleast_1d(fields["x"]), fields["fun"]]]
 
 
-def test_contours_stay_inside_the_bounds_and_survive_exceptions(folder):
-    asked = []
-
-    def square_root(x):
-        asked.append(x.copy())
-        if x[0] < 0:
-            raise ValueError("a negative number")
-        return x[0]**0.5 + x[1]
-
-    points = np.array([[1.0, 2.0], [-1.0, 2.0], [4.0, 9.0]])
-    values = pictures.values_at(square_root, False, (-np.inf, [np.inf, 5.0]), points)
-    np.testing.assert_array_equal(values, [3.0, np.nan, np.nan])
-    assert np.array(asked)[:, 1].max() == 2.0
+def test_starts_have_a_colour_each_in_both_panels(folder, drawn):
+    assert main(["minimize", "users_model:bowl", "--x0", "0,0", "--x0", "3,-4", "--plot", "run.png"]) == 0
+    runs, paths = drawn[0].axes
+    colors = [line.get_color() for line in runs.lines]
+    assert colors == list(_figures.COLORS[:2])
+    assert [line.get_color() for line in paths.lines if line.get_marker() == "*"] == colors
+    assert marked(paths, "o").tolist() == [[0.0, 0.0], [3.0, -4.0]]
+    assert [text.get_text() for text in paths.get_legend().get_texts()] == ["start", "end"]
+    assert runs.get_legend() is None
 
 
-def test_not_more_than_some_runs_are_drawn(folder, monkeypatch):
+@pytest.mark.parametrize(("arguments", "box"), [
+    (["--x0", "1.9,1.8", "--bounds", "0.5,2"], [[0.5, 0.5], [2.0, 2.0]]),
+    (["--x0", "1,1.7", "--bounds", "0.5,inf", "--bounds", "0.6,1.75"], [[0.5, 0.6], [None, 1.75]]),
+    (["--x0", "0.75,", "--bounds", "0.5,0.8"], [[0.5], [0.8]]),
+])
+def test_pictures_stay_inside_the_bounds(arguments, box, folder, drawn):
+    """The logarithm raises outside of them; the answer is on one, and its star is seen in full."""
+    assert main(["minimize", "users_model:logarithm", *arguments, "--plot", "run.png"]) == 0
+    axes = drawn[0].axes[1]
+    limits = np.transpose([axes.get_xlim(), axes.get_ylim()])
+    for found, expected in zip(limits, box, strict=True):
+        assert all(bound is None or value == bound for value, bound in zip(found, expected, strict=False))
+    assert not any(line.get_clip_on() for line in axes.lines)
+
+
+def test_a_variable_that_bounds_fix(folder, drawn):
+    assert main(["minimize", "users_model:bowl", "--x0", "0,2", "--bounds", "-5,5", "--bounds", "2,2",
+                 "--plot", "run.png"]) == 0
+    axes = drawn[0].axes[1]
+    assert len(axes.collections) == 0  # no contours
+    np.testing.assert_allclose(marked(axes, "*"), [[1.0, 2.0]], rtol=1e-5)
+
+
+def test_functions_that_raise_where_they_are_drawn(folder, capsys):
     pytest.importorskip("matplotlib")
-    drawn = []
-    monkeypatch.setattr(pictures, "draw_run", lambda path, title, traces, contour: drawn.append((title, len(traces))))
+    assert main(["minimize", "users_model:logarithm", "--x0", "0.1,", "--maxiter", "0", "--plot", "run.png"]) == 1
+    printed = capsys.readouterr()
+    assert "MAXITER" in printed.out
+    assert [Path(path).name for path in re.findall('File "(.*)", line', printed.err)] == ["users_model.py"]
+    assert "ValueError" in printed.err
+
+
+def test_runs_that_could_not_start_are_said_to(folder, drawn):
+    assert main(["minimize", "users_model:nowhere", "--x0", "0,0", "--plot", "run.png"]) == 1
+    assert is_png("run.png")
+    assert drawn[0].axes == []
+    assert [text.get_text() for text in drawn[0].texts] == ["users_model:nowhere", "no run could start"]
+
+
+def test_not_more_than_some_runs_are_drawn(folder, drawn):
     np.save("image.npy", np.random.default_rng(0).uniform(-5, 5, (10, 12, 2)))
     assert main(["minimize", "fastgd.functions:himmelblau", "--x0", "image.npy", "--plot", "run.png"]) == 0
-    assert drawn == [("fastgd.functions:himmelblau (the first 100 of 120 starts)", 100)]
+    assert drawn[0].get_suptitle() == "fastgd.functions:himmelblau (the first 100 of 120 starts)"
+    runs, paths = drawn[0].axes
+    assert len(runs.lines) == len(marked(paths, "*")) == 100
 
 
 @pytest.mark.parametrize(("path", "said"), [

@@ -455,6 +455,13 @@ def test_convergence_to_a_maximum():
     assert ax.get_legend() is None
 
 
+def test_convergence_of_one_step_is_a_dot():
+    ax = plot.convergence({"dot": traced(lambda x: (x - 1.0)**2, 4.0, learning_rate=0.5, maxiter=1),
+                           "line": traced(lambda x: (x - 1.0)**2, 4.0, learning_rate=0.3, maxiter=9)})
+    assert np.isfinite(labelled(ax)["dot"].get_ydata()).tolist() == [True, False]
+    assert [labelled(ax)[name].get_marker() for name in ("dot", "line")] == ["o", "None"]
+
+
 def test_convergence_of_gradients_and_steps(bowl_run, parabola_run):
     trace = bowl_run.trace
     gradients = plot.convergence(bowl_run, quantity="gradient").lines[0].get_ydata()

@@ -13,6 +13,7 @@ from . import add_command
 EXTRAS = {
     "jit": ("NumPy functions at the speed of C", ("numba",)),
     "plot": ("pictures", ("matplotlib",)),
+    "interactive": ("surfaces to turn with the mouse", ("plotly",)),
     "progress": ("progress bars", ("tqdm",)),
     "dask": ("batches on a cluster", ("cloudpickle", "distributed")),
 }

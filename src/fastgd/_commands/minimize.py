@@ -5,7 +5,6 @@ import math
 import re
 import sys
 from contextlib import nullcontext, redirect_stdout
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -61,8 +60,8 @@ def add_to(commands):
                         help="the function takes many points in one call, an array (variables, points), and returns a "
                              "value for each")
     parser.add_argument("--maximize", action="store_true", help="look for a maximum")
-    pictures.add_option(parser, "draw the value by iteration and, for two variables, the path on contours, which take "
-                        f"{pictures.N_GRID**2:,} further evaluations (needs matplotlib)")
+    pictures.add_option(parser, "draw how the value falls and, for one or two variables, the path on the function, "
+                        "which takes some hundred or some ten thousand further evaluations (needs matplotlib)")
     parser.add_argument("--json", action="store_true",
                         help="print JSON, for other programs; NaN, Infinity and -Infinity are strings there, "
                              "and what the function prints goes to stderr")
@@ -193,12 +192,7 @@ def plain(value):
 
 
 def draw(fun, result, options):
-    """The run; on contours if there are two variables."""
-    traces = [result.trace] if result.is_single else list(result.trace.values())
-    contour = None
-    traces = [trace for trace in traces if len(trace)]  # a function that is nan at the start leaves none
-    if traces and np.shape(result.x)[-1:] == (2,):
-        contour = partial(pictures.values_at, fun, options.vectorized, as_bounds(options, result.x))
     n_problems = np.size(result.fun)
     some = f" (the first {MOST_DRAWN} of {n_problems} starts)" if n_problems > MOST_DRAWN else ""
-    pictures.draw_run(options.plot, Path(options.function).name + some, traces, contour)
+    pictures.draw_run(options.plot, Path(options.function).name + some, fun, result, vectorized=options.vectorized,
+                      bounds=as_bounds(options, result.x))

@@ -44,9 +44,8 @@ def soften(ax):
 
 def axes_or_new(ax):
     """The user's Axes, or those of a new figure."""
-    pyplot = load_pyplot()
     if ax is None:
-        _, ax = pyplot.subplots(layout="compressed")  # constrained, and close around Axes of equal scales
+        _, ax = load_pyplot().subplots(layout="compressed")  # constrained, and close around Axes of equal scales
         soften(ax)
     elif not hasattr(ax, "plot"):
         raise TypeError(f"ax must be matplotlib Axes or None, got {type(ax).__name__}")

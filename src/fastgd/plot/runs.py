@@ -51,8 +51,9 @@ def convergence(results, *, quantity="fun", against="nit", ax=None):
     label, all_values = QUANTITIES[quantity](paths)
     for path, values in zip(paths, all_values, strict=True):
         counts = getattr(path.trace, against)
+        is_dot = np.count_nonzero(values > 0.0) == 1  # a line of one point is not seen
         ax.plot(counts, np.where(values > 0.0, values, np.nan), color=path.color, linewidth=1.5,
-                label=path.label if path.label is None else str(path.label))
+                marker="o" if is_dot else None, label=path.label if path.label is None else str(path.label))
     ax.set(yscale="log", xlabel=AGAINST[against], ylabel=label)
     if any(path.label is not None for path in paths):
         ax.legend(framealpha=0.85, fontsize="small")
