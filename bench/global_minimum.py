@@ -16,7 +16,6 @@ import argparse
 import math
 import statistics
 import time
-import warnings
 from functools import partial
 
 import numpy as np
@@ -30,28 +29,28 @@ N_SEEDS = 100
 N_SLOW = 10  # seeds of SciPy's, some of which take seconds
 
 
-# Plain functions of a point
+# Functions of a point, by the elementary functions of a module: `math` for plain Python, `numpy` to be traced.
 
-def rastrigin(x):
-    return 10.0 * len(x) + sum(t * t - 10.0 * math.cos(2.0 * math.pi * t) for t in x)
+def rastrigin(x, m=math):
+    return 10.0 * len(x) + sum(t * t - 10.0 * m.cos(2.0 * math.pi * t) for t in x)
 
 
-def ackley(x):
+def ackley(x, m=math):
     squares = sum(t * t for t in x) / len(x)
-    waves = sum(math.cos(2.0 * math.pi * t) for t in x) / len(x)
-    return 20.0 + math.e - 20.0 * math.exp(-0.2 * math.sqrt(squares)) - math.exp(waves)
+    waves = sum(m.cos(2.0 * math.pi * t) for t in x) / len(x)
+    return 20.0 + math.e - 20.0 * m.exp(-0.2 * m.sqrt(squares)) - m.exp(waves)
 
 
-def styblinski_tang(x):
+def styblinski_tang(x, m=math):
     return sum(t**4 - 16.0 * t * t + 5.0 * t for t in x) / 2.0
 
 
-def himmelblau(x):
+def himmelblau(x, m=math):
     return (x[0] ** 2 + x[1] - 11.0) ** 2 + (x[0] + x[1] ** 2 - 7.0) ** 2
 
 
-def x_cos_x(x):
-    return x[0] * math.cos(x[0]) + 9.0
+def x_cos_x(x, m=math):
+    return x[0] * m.cos(x[0]) + 9.0
 
 
 # The function, its box, and the number of starts for multistart.
@@ -79,7 +78,7 @@ def all_sides(fun, box, n_starts):
     from scipy import optimize
 
     pairs = list(zip(*box, strict=True))
-    jitted = fastgd.jit(fun)
+    jitted = fastgd.jit(partial(fun, m=np))
 
     def ours(objective, seed):
         result = fastgd.multistart(objective, box, n_starts=n_starts, rng=seed)
@@ -144,7 +143,7 @@ def run_problem(name, n_seeds, n_slow):
 def check_basins(n_starts):
     """All four minima of Himmelblau's function, with the shares of their basins in a fine grid."""
     fun, box, _ = PROBLEMS["Himmelblau, d = 2"]
-    fun = fastgd.jit(fun)
+    fun = fastgd.jit(partial(fun, m=np))
     sides = [np.linspace(low, high, 302)[1:-1] for low, high in zip(*box, strict=True)]
     grid = np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1)
     basins = fastgd.minimize(fun, grid, bounds=box).distinct()
@@ -160,7 +159,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two seeds")
     quick = parser.parse_args().quick
-    warnings.simplefilter("ignore", RuntimeWarning)
     for name in PROBLEMS:
         run_problem(name, 2 if quick else N_SEEDS, 1 if quick else N_SLOW)
     check_basins(1024 if quick else 4096)
