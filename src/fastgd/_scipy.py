@@ -87,7 +87,8 @@ def run(method, own_options, fun, x0, /, args=(), *, jac=None, hess=None, hessp=
     result = minimize(fun, x0, args, method=method, **options)
     if disp:
         print(result)
-    return OptimizeResult({name: value for name, value in dict(result).items() if value is not None})
+    trace = {} if result.trace is None else {"trace": result.trace}
+    return OptimizeResult(dict(result) | trace)
 
 
 def refuse_what_scipy_passes(options):
