@@ -81,6 +81,15 @@ def test_result(halving):
     assert pickle.loads(pickle.dumps(result)).fun == result.fun
 
 
+def test_pictures_of_many_starts():
+    """They show the runs."""
+    pytest.importorskip("matplotlib")
+    result = multistart(himmelblau, SQUARE, n_starts=20, halving=False, vectorized=True, trace=1, rng=2)
+    heights = fastgd.plot.waterfall(result).lines[0].get_ydata()
+    assert np.allclose(np.sort(heights), np.sort(result.runs.fun))
+    assert len(fastgd.plot.convergence({"Himmelblau": result}).lines) == 20
+
+
 def test_without_halving_each_start_is_a_run():
     result = multistart(himmelblau, SQUARE, n_starts=20, halving=False, vectorized=True, rng=2)
     runs = minimize(himmelblau, result.starts, vectorized=True, bounds=SQUARE)

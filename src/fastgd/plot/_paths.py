@@ -30,8 +30,9 @@ class Path:
 
 
 def named_results(results):
-    """Pairs of a label, None for a single result, and a result."""
+    """Pairs of a label, None for a single result, and a result; of many starts their runs."""
     pairs = list(results.items()) if isinstance(results, Mapping) else [(None, results)]
+    pairs = [(label, getattr(result, "runs", result)) for label, result in pairs]
     for label, result in pairs:
         if not isinstance(result, Result):
             where = "" if label is None else f" for {label!r}"
