@@ -1,6 +1,6 @@
 """Gradients by central differences, from values at the points of a stencil."""
 from cython cimport final, likely, unlikely
-from libc.math cimport INFINITY, NAN, fabs, isfinite
+from libc.math cimport NAN, fabs, isfinite
 from libc.string cimport memcpy
 
 from ..memory.slab cimport take_integers
@@ -19,6 +19,7 @@ from .blocks cimport (
     side_by_side,
 )
 from .clock cimport time_is_over
+from .extrapolation cimport Tableau, add_level, begin_tableau
 from .stencils cimport LEVEL_RATIO, N_LEVELS, Table, length_of_rows, plane, slope_of_pair
 
 cdef extern from "memory/loops.h":
@@ -376,40 +377,28 @@ cdef class Differences:
                 note_fault(self.lanes, lane, NONFINITE)
 
     cdef void extrapolate(self, Py_ssize_t at, const Py_ssize_t *lane_of, Py_ssize_t n) noexcept nogil:
-        """The same from pairs with a series of steps: their quotients are extrapolated to a step of 0, and the one of
-        least error is taken (C. J. F. Ridders, "Accurate computation of F'(x) and F'(x) F''(x)", Advances in
-        Engineering Software 4, 1982)."""
-        cdef Py_ssize_t j, k, m, lane
-        cdef double h, a = NAN, b = NAN, power, slope, earlier, longer, rounding, error, best, least
-        cdef double[N_LEVELS] tableau  # its last row
+        """The same from pairs with a series of steps: their quotients are extrapolated to a step of 0."""
+        cdef Py_ssize_t j, k, lane
+        cdef double h, slope, a = NAN, b = NAN
+        cdef Tableau tableau
         cdef bint is_central
         for j in range(n):
             lane = lane_of[j]
             h = self.stencil.h[at + j]
+            if h == 0.0:  # frozen
+                self.lanes.trial.g[at + lane] = self.errors[at + lane] = 0.0
+                continue
             is_central = self.stencil.second[at + j] == -h
-            best = NAN if h != 0.0 else 0.0
-            least = INFINITY if h != 0.0 else 0.0
-            for k in range(N_LEVELS if h != 0.0 else 0):
+            begin_tableau(&tableau)
+            for k in range(N_LEVELS):
                 a = plane(self.stencil, 2 * k)[at + j]
                 b = plane(self.stencil, 2 * k + 1)[at + j]
                 slope = slope_of_pair(h, -h if is_central else 2.0 * h, a, b, self.lanes.trial.f[lane])
-                rounding = EPSILON * max(fabs(a), fabs(b)) / fabs(h)
-                power = LEVEL_RATIO * LEVEL_RATIO
-                for m in range(k):
-                    earlier = tableau[m]
-                    tableau[m] = slope
-                    longer = slope + (slope - earlier) / (power - 1.0)
-                    error = max(fabs(longer - slope), fabs(longer - earlier)) + rounding
-                    if error < least:
-                        best = longer
-                        least = error
-                    slope = longer
-                    power *= LEVEL_RATIO * (LEVEL_RATIO if is_central else 1.0)  # errors of even orders, or of all
-                tableau[k] = slope
+                add_level(&tableau, slope, EPSILON * max(fabs(a), fabs(b)) / fabs(h), is_central)
                 h /= LEVEL_RATIO
-            self.lanes.trial.g[at + lane] = best
-            self.errors[at + lane] = least
-            if not isfinite(best):
+            self.lanes.trial.g[at + lane] = tableau.best
+            self.errors[at + lane] = tableau.error
+            if not isfinite(tableau.best):
                 note_nonfinite(self.blocks, lane, a, b)
 
     cdef double error_at(self, Py_ssize_t at) noexcept nogil:
