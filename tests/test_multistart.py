@@ -1,5 +1,6 @@
 """Many starts: where they lie, what they find, and which of the answers are the same."""
 
+import io
 import math
 import pickle
 import sys
@@ -78,6 +79,10 @@ def test_result(halving):
     assert {minimum.index for minimum in result.minima} <= set(result.kept.tolist())
     assert "minima: " in repr(result)
     assert all(getattr(result, name) is not None for name in result.keys())  # noqa: SIM118
+    file = io.BytesIO()
+    np.savez(file, **result)
+    file.seek(0)
+    assert np.load(file, allow_pickle=False)["x"].tolist() == result.x.tolist()
     assert pickle.loads(pickle.dumps(result)).fun == result.fun
 
 
@@ -124,7 +129,8 @@ def test_forms_of_functions():
 def test_function_of_a_float():
     result = multistart(lambda x: x * math.cos(x) + 9.0, (-15.0, 15.0), n_starts=16, rng=0)
     assert abs(result.fun - PROBLEMS["x_cos_x"][2]) < 1e-6
-    assert result.x.shape == (1,)
+    assert type(result.x) is type(result.minima[0].x) is float
+    assert result.minima[0].at_bound is False
 
 
 @pytest.mark.parametrize("power", [-30, 40])
@@ -137,6 +143,28 @@ def test_units(power):
     assert np.array_equal(scaled.starts, factor * result.starts)
     assert np.array_equal(scaled.kept, result.kept)
     assert np.allclose(scaled.runs.x, factor * result.runs.x, rtol=1e-4)
+
+
+@pytest.mark.parametrize("options", [{}, {"halving": False}])
+def test_jitted_function_of_a_float(options):
+    pytest.importorskip("numba")
+    result = multistart(fastgd.jit(lambda x: x * np.cos(x) + 9.0), (-15.0, 15.0), n_starts=64, rng=0, **options)
+    assert abs(result.fun - PROBLEMS["x_cos_x"][2]) < 1e-6
+
+
+def test_exact_gradients():
+    """Runs that begin at the minimum, to rounding, and have nothing left to gain, count there."""
+    result = multistart(lambda x: (x[0] ** 2 + x[1] ** 2, 2.0 * x), SQUARE, jac=True, n_starts=16, rng=0)
+    assert result.success
+    assert [minimum.hits for minimum in result.minima] == [8]
+    with pytest.raises(TypeError, match="must return a pair"):
+        multistart(lambda x: x[0] ** 2, SQUARE, jac=True, rng=0)
+
+
+def test_equal_values():
+    """The best run is that of the first minimum."""
+    result = multistart(lambda x: 0.0 * x[0], SQUARE, n_starts=16, rng=0)
+    assert np.array_equal(result.x, result.minima[0].x)
 
 
 def test_bounds():
@@ -237,12 +265,22 @@ def test_maxtime():
     (SQUARE, {"n_starts": 2.5}, TypeError, "n_starts"),
     (SQUARE, {"sampling": "sobal"}, ValueError, "sobol"),
     (SQUARE, {"sampling": [[1.0]]}, ValueError, r"\(n_starts, 2\), got \(1, 1\)"),
-    (SQUARE, {"sampling": [[9.0, 0.0]]}, ValueError, "inside the bounds"),
+    (SQUARE, {"sampling": [[0.0, 0.0], [0.0, 9.0]]}, ValueError, r"at index \(1, 1\) .* upper = 5.0, start = 9.0"),
+    (SQUARE, {"sampling": [[np.nan, 0.0]]}, ValueError, "start = nan"),
+    (SQUARE, {"sampling": [["a", "b"]]}, TypeError, "sampling"),
+    (([1.0, 2.0], [1.0, 2.0]), {}, ValueError, "nothing between the bounds"),
+    (SQUARE, {"learning_rate": [0.1] * 8}, ValueError, "learning_rate must be the same for all starts"),
+    (SQUARE, {"maxiter": [5] * 8}, ValueError, "maxiter must be the same for all starts"),
+    (SQUARE, {"callback": 3}, TypeError, "callback"),
+    (SQUARE, {"gtol": -1.0}, ValueError, "gtol"),
+    (SQUARE, {"jac": "3point"}, ValueError, "3-point"),
+    (SQUARE, {"tol": "small"}, TypeError, "tol"),
+    (SQUARE, {"rng": np.random.RandomState(1)}, TypeError, "RandomState"),
     (SQUARE, {"halving": 1}, TypeError, "halving"),
     (SQUARE, {"halving": False, "polish": False}, ValueError, "nothing would be done"),
     (SQUARE, {"tol": 0.0}, ValueError, "tol"),
     (SQUARE, {"rng": "seed"}, TypeError, "rng"),
-    (SQUARE, {"rng": -1}, ValueError, "rng"),
+    (SQUARE, {"rng": -1}, ValueError, "rng must not be negative, got -1"),
     (SQUARE, {"maxtime": -1.0}, ValueError, "maxtime"),
     (SQUARE, {"method": "bgfs"}, ValueError, "bfgs"),
     (SQUARE, {"n_start": 3}, TypeError, "n_starts"),
@@ -250,8 +288,15 @@ def test_maxtime():
     (SQUARE, {"x0": [0, 0]}, TypeError, "x0"),
 ])
 def test_bad_input(bounds, options, error, match):
+    """Before the function is called."""
+    def fun(x):
+        calls.append(x)
+        return himmelblau(x)
+
+    calls = []
     with pytest.raises(error, match=match):
-        multistart(himmelblau, bounds, **{"n_starts": 8, "vectorized": True} | options)
+        multistart(fun, bounds, **{"n_starts": 8, "vectorized": True} | options)
+    assert not calls
 
 
 # Distinct minima of any batch
@@ -271,13 +316,37 @@ def test_distinct():
     assert len(fastgd.maximize(lambda x: -((x[0] ** 2 - 4.0) ** 2), x0).distinct()) == 2
 
 
+def test_distinct_where_runs_were_cut_short():
+    """The best answer is there, with success or without; those beside a minimum count there; others do not."""
+    def fun(x):
+        return np.minimum(100.0 * (x[1] - x[0] ** 2) ** 2 + (1.0 - x[0]) ** 2,
+                          3.0 + (x[0] + 3.0) ** 2 + (x[1] + 2.0) ** 2)
+
+    result = multistart(fun, SQUARE, rng=0, vectorized=True, halving=False, maxiter=12)
+    assert result.fun == result.minima[0].fun == result.runs.fun.min() < 1e-3
+    assert (result.minima[0].success, result.success) == (False, False)
+    other = min(result.minima, key=lambda minimum: np.abs(minimum.x - [-3.0, -2.0]).max())
+    assert other.success
+    assert np.abs(other.x - [-3.0, -2.0]).max() < 1e-5
+    near = (np.abs(result.runs.x - other.x) <= 1e-4 * 10.0).all(axis=1)
+    assert other.hits == np.count_nonzero(near)
+    assert len(result.minima) < 5
+    none = minimize(fun, result.starts, vectorized=True, maxiter=3)
+    assert not none.success.any()
+    assert not any(minimum.success for minimum in none.distinct())
+    assert sum(minimum.hits for minimum in none.distinct()) == 256
+
+
 def test_distinct_of_one_and_of_none():
     single = minimize(lambda x: x**2, 1.0)
     assert [minimum.hits for minimum in single.distinct()] == [1]
     nothing = minimize(lambda x: x[0] ** 2, np.ones((2, 1)), maxiter=0)
     assert [minimum.hits for minimum in nothing.distinct()] == [2]
+    assert type(single.distinct()[0].x) is float
     with pytest.raises(ValueError, match="tol"):
         single.distinct(-1.0)
+    with pytest.raises(ValueError, match=r"x_scale must be a number or have shape \(1,\)"):
+        nothing.distinct(x_scale=[1.0, 2.0])
     with pytest.raises(ValueError, match="x_scale"):
         single.distinct(x_scale=0.0)
 

@@ -26,7 +26,7 @@ X0 = np.random.default_rng(2).normal(size=(2, 3, 2))
 def test_result_comes_back(result, name, tmp_path):
     """All fields, messages and traces, in their types."""
     result.save(tmp_path / name)
-    again = load_result(tmp_path / "result.npz")
+    again = load_result(tmp_path / name)
     for field in (*ARRAYS, "success", "message", "maximized"):
         assert np.array_equal(getattr(again, field), getattr(result, field), equal_nan=field not in ("message",))
         assert type(getattr(again, field)) is type(getattr(result, field))
@@ -117,3 +117,10 @@ def test_learning_rates_of_a_path(every):
     scalar = fastgd.minimize(lambda x: x**2, 1.0, learning_rate=0.25, maxiter=2, trace=1).trace
     assert scalar.to_dict()["x"].tolist() == [1.0, 0.5, 0.25]
     assert scalar.gradient_norm.tolist() == [2.0, 1.0, 0.5]
+
+
+def test_columns_of_no_path():
+    """Of a run that could not start."""
+    for x0 in ([0.0, 1.0], 1.0):
+        columns = minimize(lambda x: math.nan, x0, trace=1).trace.to_dict()
+        assert all(column.shape == (0,) for column in columns.values())

@@ -223,6 +223,8 @@ def as_box(bounds):
         if wrong.any():
             i = int(wrong.argmax())
             raise ValueError(f"{what}: at index {i} lower = {lower[i]}, upper = {upper[i]}")
+    if (lower == upper).all():
+        raise ValueError(f"there is nothing between the bounds: lower and upper are both {lower}")
     return lower, upper, is_scalar
 
 
@@ -322,20 +324,23 @@ def as_key(rng):
     A seed gives that of ``numpy.random.Philox(seed)``; a Generator is drawn from, so that its next key is another one.
     """
     random = np.random  # NumPy imports it at its first use
-    if isinstance(rng, random.BitGenerator):
-        rng = random.Generator(rng)
-    if isinstance(rng, random.Generator):
-        return rng.integers(2**64 - 1, size=2, dtype=np.uint64, endpoint=True)
-    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool):
-        if rng < 0:
-            raise ValueError(f"rng must not be negative, got {rng}")
-        rng = random.SeedSequence(int(rng))
-    elif rng is None:
-        rng = random.SeedSequence()
-    elif not isinstance(rng, random.SeedSequence):
+    check_rng(rng)
+    if isinstance(rng, (random.BitGenerator, random.Generator)):
+        return random.default_rng(rng).integers(2**64 - 1, size=2, dtype=np.uint64, endpoint=True)
+    if not isinstance(rng, random.SeedSequence):
+        rng = random.SeedSequence(rng if rng is None else int(rng))
+    return rng.generate_state(2, np.uint64)
+
+
+def check_rng(rng):
+    random = np.random
+    is_integer = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool)
+    if is_integer and rng < 0:
+        raise ValueError(f"rng must not be negative, got {rng}")
+    if not is_integer and rng is not None and not isinstance(
+            rng, (random.SeedSequence, random.Generator, random.BitGenerator)):
         raise TypeError("rng must be None, an integer, or a SeedSequence, Generator or BitGenerator of numpy.random, "
                         f"got {type(rng).__name__}")
-    return rng.generate_state(2, np.uint64)
 
 
 def as_calling_form(vectorized, unpack):

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ._inputs import as_float
 from .result import Record
 
 
@@ -15,63 +14,75 @@ class Minimum(Record):
 
     Attributes
     ----------
-    x : ndarray, shape (n_dim,)
-        Where it is: the best answer there.
+    x : float or ndarray, shape (n_dim,)
+        Where it is: the best answer there, of a problem that ended with success if there is one.
     fun : float
         The value there.
     hits : int
-        How many problems have ended there.
+        How many problems have ended there, with success or without.
     share : float
-        The same as a part of all problems of the batch, those without success too.
+        The same as a part of all problems of the batch.
     index : int or tuple of int
         The problem whose answer x is; from `multistart` the number of its start.
-    at_bound : ndarray of bool, shape (n_dim,)
+    at_bound : bool, or ndarray of bool of shape (n_dim,)
         Which coordinates are at a bound; none where bounds are not known.
+    success : bool
+        Whether a problem has ended there with success.
     """
 
-    x: np.ndarray
+    x: Any
     fun: float
     hits: int
     share: float
     index: Any
-    at_bound: np.ndarray
+    at_bound: Any
+    success: bool
 
 
-def distinct_minima(result, tol, sizes, lower=-np.inf, upper=np.inf, names=None):
+def distinct_minima(result, tol, sizes, lower=-np.inf, upper=np.inf, names=None, is_scalar=False):
     """The minima among the answers, the best first. An answer belongs to a better one from which it is not farther than
     `tol` times the larger of `sizes` and |x| in any coordinate, nor worse by more than `tol` times that of 1 and |f|.
 
-    `names` are the indices by which they are known, otherwise those in the batch.
+    Where no problem has ended with success there is no minimum, unless the value is the best of all, or none has
+    succeeded anywhere. `names` are the indices by which problems are known, otherwise those in the batch.
     """
-    tol = as_float(tol, "tol", open_below=True)
+    is_scalar |= np.ndim(result.x) == 0
     n_dim = np.shape(result.x)[-1] if np.ndim(result.x) else 1
     points, values = np.reshape(result.x, (-1, n_dim)), np.reshape(result.fun, -1)
-    heights = -values if result.maximized else values
-    is_finite = np.isfinite(heights)
-    has_succeeded = np.reshape(result.success, -1) & is_finite
-    chosen = np.flatnonzero(has_succeeded if has_succeeded.any() else is_finite)
+    heights, succeeded = -values if result.maximized else values, np.reshape(result.success, -1)
     # in the order of the first coordinate, so that few others have to be looked at
+    chosen = np.flatnonzero(np.isfinite(heights))
     chosen = chosen[np.argsort(points[chosen, 0], kind="stable")]
-    points, heights = points[chosen], heights[chosen]
+    minima = []
+    for members in clusters(points[chosen], heights[chosen], tol, sizes, chosen):
+        has_success = bool(succeeded[members].any())
+        if minima and not has_success and succeeded.any():
+            continue
+        number = int(members[succeeded[members].argmax()])  # the best, or the best of those with success
+        x, index = points[number], index_of(number, np.shape(result.fun)) if names is None else int(names[number])
+        at_bound = (x <= lower) | (x >= upper)
+        x, at_bound = (x.item(), at_bound.item()) if is_scalar else (x.copy(), at_bound)
+        minima.append(Minimum(x, float(values[number]), len(members), len(members) / values.size, index, at_bound,
+                              has_success))
+    return minima
+
+
+def clusters(points, heights, tol, sizes, names):
+    """The names of the points of each cluster, the lowest first, and the cluster with the lowest one first; points are
+    in the order of their first coordinate."""
     reach = tol * np.maximum(sizes, np.abs(points))
     limits = heights + tol * np.maximum(1.0, np.abs(heights))
     begin = np.searchsorted(points[:, 0], points[:, 0] - reach[:, 0], "left")
     end = np.searchsorted(points[:, 0], points[:, 0] + reach[:, 0], "right")
-    is_free = np.ones(len(chosen), dtype=bool)
-    minima = []
-    for best in np.argsort(heights, kind="stable").tolist():
+    is_free = np.ones(len(points), dtype=bool)
+    for best in np.lexsort((names, heights)).tolist():
         if not is_free[best]:
             continue
         near = slice(begin[best], end[best])
-        found = (is_free[near] & (np.abs(points[near] - points[best]) <= reach[best]).all(axis=1)
-                 & (heights[near] <= limits[best]))
-        is_free[near] &= ~found
-        hits = int(np.count_nonzero(found))
-        x, number = points[best].copy(), chosen[best]
-        minima.append(Minimum(x, float(values[number]), hits, hits / values.size,
-                              index_of(number, np.shape(result.fun)) if names is None else int(names[number]),
-                              (x <= lower) | (x >= upper)))
-    return minima
+        found = np.flatnonzero(is_free[near] & (np.abs(points[near] - points[best]) <= reach[best]).all(axis=1)
+                               & (heights[near] <= limits[best])) + begin[best]
+        is_free[found] = False
+        yield names[found[np.lexsort((names[found], heights[found]))]]
 
 
 def index_of(number, shape):

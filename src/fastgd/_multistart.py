@@ -1,15 +1,25 @@
 """The global minimum: many starts in one batch, the hopeless of which are dropped early."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from ._inputs import as_args, as_box, as_choice, as_count, as_flag, as_float, did_you_mean
+from ._inputs import (
+    as_args,
+    as_box,
+    as_choice,
+    as_count,
+    as_flag,
+    as_float,
+    as_real_array,
+    check_rng,
+    did_you_mean,
+)
 from ._minima import Minimum, distinct_minima
 from ._minimize import minimize
-from ._objective import resolved
+from ._objective import is_jitted, recognize, resolved
 from .difference import Difference
 from .result import Record, Result
 
@@ -35,6 +45,8 @@ OTHER_OPTIONS = ("jac", "maxiter", "gtol", "x_scale", "xtol", "ftol", "ftarget",
 class MultistartResult(Record):
     """What `multistart` finds.
 
+    All but `minima`, `best` and `runs` can also be had by key.
+
     Attributes
     ----------
     x, fun, jac, status, success, message
@@ -46,9 +58,9 @@ class MultistartResult(Record):
         (`hits`), their `share` of all runs, the number of the start (`index`) and which coordinates are at a bound
         (`at_bound`).
     best : Result
-        The best run.
+        The best run: that of ``minima[0]``.
     runs : Result
-        The last runs, as a batch.
+        The last runs, as a batch; ``runs.save`` keeps them.
     starts : ndarray, shape (n_starts, n_dim)
         All starts.
     kept : ndarray of int, shape (n_runs,)
@@ -64,7 +76,7 @@ class MultistartResult(Record):
 
     @property
     def x(self):
-        """Where the best run ended, (n_dim,)."""
+        """Where the best run ended: (n_dim,), or a float."""
         return self.best.x
 
     @property
@@ -94,7 +106,7 @@ class MultistartResult(Record):
 
     def keys(self):
         """The names of the fields."""
-        return ["x", "fun", "jac", "nfev", "status", "success", "message", "minima", "best", "runs", "starts", "kept"]
+        return ["x", "fun", "jac", "nfev", "status", "success", "message", "starts", "kept"]
 
     def __repr__(self):
         with np.printoptions(precision=6, threshold=6, edgeitems=2, linewidth=80):
@@ -118,8 +130,8 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
     fun : callable, Objective, compiled or jitted function, or str
         The function, as in `minimize`: ``fun(x, *args) -> float``, or vectorized.
     bounds : (lower, upper) or scipy.optimize.Bounds
-        Between what the starts lie, finite, each of shape (n_dim,); `fun` is never called outside. For a function of a
-        float two numbers.
+        Between what the starts lie, finite, each of shape (n_dim,); `fun` is never called outside. Two numbers for a
+        function of a float: x is one, then.
     args : tuple, optional
         Further arguments of `fun`.
     n_starts : int, default 256
@@ -128,7 +140,8 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
         As in `minimize`.
     sampling : {"sobol", "latinhypercube", "random"} or array_like of shape (n_starts, n_dim), default "sobol"
         How starts are spread: as scrambled Sobol points, which need SciPy (without it Halton points, randomly shifted,
-        take their place), as a Latin hypercube, or uniformly. An array has the starts themselves.
+        take their place), as a Latin hypercube, or uniformly. An array has the starts themselves, whatever
+        `n_starts` is.
     halving : bool, default True
         Whether to drop hopeless starts in 5 rounds of 3 iterations each: after a round those with the higher values are
         dropped, half of them, but 8 are always left. The differences of the rounds have long steps, from half of the
@@ -137,14 +150,15 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
         `hits` and `share` of the minima measure their basins.
     polish : bool, default True
         Whether the starts that are left after the rounds are run to the end. False goes only with halving.
-    rng : None, int or numpy.random.Generator, optional
-        For the starts. By default they are others in every call.
+    rng : None, int, or a SeedSequence, Generator or BitGenerator of numpy.random, optional
+        The seed of the starts. By default they are others in every call.
     tol : float, default 1e-4
         Answers closer than this, in units of the distance of the bounds, are one minimum; see `Result.distinct`.
     **options
         Of `minimize`, for the runs to the end: `learning_rate`, `jac`, `vectorized`, `unpack`, `maxiter`, `gtol`,
         `x_scale`, `xtol`, `ftol`, `ftarget`, `maxfev`, `maxtime`, `keep_best`, `workers`, `chunk_size`, `on_error`,
-        `callback`, `trace`, `progress`. `maxtime` holds for the whole call.
+        `callback`, `trace`, `progress`. `maxtime` holds for the whole call. With halving, all but `trace` are the same
+        for all starts.
 
     Returns
     -------
@@ -189,24 +203,26 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
     (4, 256)
     """
     begin = perf_counter()
-    refuse_other_options(options)
     lower, upper, is_scalar = as_box(bounds)
     widths = np.where(upper > lower, upper - lower, 1.0)
-    if not as_flag(polish, "polish") and not as_flag(halving, "halving"):
+    halving, polish = as_flag(halving, "halving"), as_flag(polish, "polish")
+    if not halving and not polish:
         raise ValueError("polish=False leaves the starts as they are without halving: nothing would be done")
+    tol = as_float(tol, "tol", open_below=True)
     starts = sample(sampling, n_starts, lower, upper, rng)
     maxtime = options.pop("maxtime", None)
     maxtime = np.inf if maxtime is None else as_float(maxtime, "maxtime", open_below=True)
     options |= {"args": as_args(args), "method": method, "bounds": (lower, upper)}
     if is_scalar:
-        options["unpack"] = True
+        fun, options = of_floats(fun, options)
+    check_options(fun, len(lower), options, halving)
     points, kept, nfev = starts, np.arange(len(starts)), 0
 
     def run(problem, points, **some):
         seconds = max(begin + maxtime - perf_counter(), 1e-9)
         return minimize(problem, points, **some, maxtime=None if seconds == np.inf else seconds)
 
-    if as_flag(halving, "halving"):
+    if halving:
         some = {name: options[name] for name in (*OPTIONS_OF_ROUNDS, "args", "method", "bounds") if name in options}
         problem = value_of(fun, options.get("jac"))
         for k in range(N_ROUNDS):
@@ -219,43 +235,71 @@ def multistart(fun, bounds, args=(), *, n_starts=256, method=None, sampling="sob
     if polish:
         runs = run(fun, points, **options)
         nfev += int(runs.nfev.sum())
-    minima = distinct_minima(runs, tol, widths, lower, upper, kept)
-    return MultistartResult(nfev, minima, runs.best, runs, starts, kept)
+    minima = distinct_minima(runs, tol, widths, lower, upper, kept, is_scalar)
+    best = runs[int(np.flatnonzero(kept == minima[0].index)[0])] if minima else runs.best
+    if is_scalar:
+        best = replace(best, x=best.x.item(), jac=best.jac.item())
+    return MultistartResult(nfev, minima, best, runs, starts, kept)
 
 
-def refuse_other_options(options):
-    """An option that is none, or that does not go with many starts of one function."""
-    for name in options:
-        if name not in (*OPTIONS_OF_ROUNDS, *OTHER_OPTIONS, "maxtime"):
-            known = (*OPTIONS_OF_ROUNDS, *OTHER_OPTIONS, "maxtime", "n_starts", "method", "sampling", "halving",
-                     "polish", "rng", "tol")
-            raise TypeError(f"multistart() got an unexpected keyword argument {name!r}{did_you_mean(name, known)}")
+def of_floats(fun, options):
+    """The function of a float as one of points with a coordinate, and the options that go with it."""
+    jitted = resolved(fun)
+    if is_jitted(jitted):
+        return type(jitted)(jitted.fun, jitted.vectorized, True, jitted.libm), options
+    return fun, options | {"unpack": True}
+
+
+def check_options(fun, n_dim, options, halving):
+    """Raises what is wrong with the options before the first call of the function: as `minimize` would, if there were
+    no problems."""
+    known = (*OPTIONS_OF_ROUNDS, *OTHER_OPTIONS, "args", "method", "bounds")
+    for name, value in options.items():
+        if name not in known:
+            own = ("maxtime", "n_starts", "sampling", "halving", "polish", "rng", "tol")
+            raise TypeError(f"multistart() got an unexpected keyword argument {name!r}"
+                            f"{did_you_mean(name, known + own)}")
+        if halving and name not in ("args", "bounds", "trace", "x_scale") and np.ndim(value):
+            raise ValueError(f"{name} must be the same for all starts, as halving drops most of them; got shape "
+                             f"{np.shape(value)}")
+    if halving:
+        minimize(fun, np.empty((0, n_dim)), **{name: value for name, value in options.items() if name != "trace"})
 
 
 def value_of(fun, jac):
-    """The function alone, if it returns pairs of value and gradient."""
-    return partial(first_of_pair, resolved(fun)) if jac is True and callable(resolved(fun)) else fun
+    """The function alone, if it is one of Python that returns pairs of value and gradient."""
+    thing = resolved(fun)
+    return partial(first_of_pair, thing) if jac is True and not is_jitted(thing) and recognize(thing) is None else fun
 
 
 def first_of_pair(fun, *args):
     """The value."""
-    return fun(*args)[0]
+    pair = fun(*args)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise TypeError(f"with jac=True fun must return a pair (value, gradient), got {type(pair).__name__}")
+    return pair[0]
 
 
 def sample(sampling, n_starts, lower, upper, rng):
     """Starts between the bounds, (n_starts, n_dim)."""
     if not isinstance(sampling, str):
-        starts = np.array(sampling, np.float64)
-        if starts.ndim != 2 or starts.shape[1] != len(lower) or not len(starts):
-            raise ValueError(f"starts must have the shape (n_starts, {len(lower)}), got {starts.shape}")
-        return starts
+        return given_starts(sampling, lower, upper)
     as_choice(sampling, "sampling", tuple(SAMPLERS))
-    try:
-        generator = np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"rng must be None, an integer or a numpy.random.Generator, got {rng!r}") from None
-    points = SAMPLERS[sampling](as_count(n_starts, "n_starts"), len(lower), generator)
+    check_rng(rng)
+    points = SAMPLERS[sampling](as_count(n_starts, "n_starts"), len(lower), np.random.default_rng(rng))
     return np.clip(lower + points * (upper - lower), lower, upper)
+
+
+def given_starts(sampling, lower, upper):
+    starts = as_real_array(sampling, "sampling").astype(np.float64)
+    if starts.ndim != 2 or starts.shape[1] != len(lower) or not len(starts):
+        raise ValueError(f"sampling must have a name, or the shape (n_starts, {len(lower)}), got {starts.shape}")
+    wrong = ~((starts >= lower) & (starts <= upper))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0].tolist()
+        raise ValueError(f"starts must be inside the bounds: at index ({row}, {column}) lower = {lower[column]}, "
+                         f"upper = {upper[column]}, start = {starts[row, column]}")
+    return starts
 
 
 def sobol(n, n_dim, rng):

@@ -18,7 +18,8 @@ def save_result(result, path):
                "traced": np.array([np.atleast_1d(index) for index in traces], np.intp)}
     for number, trace in enumerate(traces.values()):
         arrays |= {f"trace {number} {name}": getattr(trace, name) for name in COLUMNS}
-    np.savez(path, **arrays)
+    with open(path, "wb") as file:  # of a name savez would make another one
+        np.savez(file, **arrays)
 
 
 def load_result(path):

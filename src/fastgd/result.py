@@ -109,7 +109,7 @@ class Trace(Record):
     @property
     def gradient_norm(self):
         """The lengths of the gradients, (n,)."""
-        return np.linalg.norm(self.jac.reshape(len(self), -1), axis=1)
+        return np.abs(self.jac) if self.jac.ndim == 1 else np.linalg.norm(self.jac, axis=1)
 
     def to_dict(self):
         """The columns by name, for `pandas.DataFrame`: coordinates of x and jac one by one.
@@ -138,9 +138,10 @@ class Trace(Record):
         Parameters
         ----------
         path : str or path
-            The file, whose name ends with ``.npz``, or gets that end.
+            The file, usually with ``.npz`` at its end.
         """
-        np.savez(path, **{name: self[name] for name in self.keys()})
+        with open(path, "wb") as file:  # of a name savez would make another one
+            np.savez(file, **{name: self[name] for name in self.keys()})
 
     def __len__(self):
         return len(self.nit)
@@ -353,7 +354,7 @@ class Result(Record):
         Parameters
         ----------
         path : str or path
-            The file, whose name ends with ``.npz``, or gets that end.
+            The file, usually with ``.npz`` at its end.
 
         Raises
         ------
@@ -367,7 +368,8 @@ class Result(Record):
     def distinct(self, tol=1e-4, *, x_scale=1.0):
         """The distinct minima among the answers of a batch (of `maximize`: maxima), the best first.
 
-        Only problems that ended with success count; if there are none, all whose values are finite.
+        Answers of problems that ended without success count where others have ended with success. Elsewhere only the
+        best of all is there too, or all, if none has succeeded anywhere; their `success` is False.
 
         Parameters
         ----------
@@ -381,7 +383,7 @@ class Result(Record):
         -------
         list of Minimum
             With the fields x, fun, hits (how many problems ended there), share (the same as a part of all problems),
-            index (the problem with the best value) and at_bound (which is not known here: False).
+            index (the problem whose answer x is), success, and at_bound (which is not known here: False).
 
         Raises
         ------
@@ -401,12 +403,15 @@ class Result(Record):
         [-2.031] 2
         [1.968] 1
         """
-        from ._inputs import as_real_array, check_range
+        from ._inputs import as_float, as_real_array, check_range
         from ._minima import distinct_minima
 
         sizes = as_real_array(x_scale, "x_scale")
         check_range(sizes, "x_scale", 0.0, np.inf, True)
-        return distinct_minima(self, tol, sizes)
+        if sizes.shape not in ((), np.shape(self.x)[-1:]):
+            raise ValueError(f"x_scale must be a number or have shape {np.shape(self.x)[-1:]}, one for each "
+                             f"coordinate, got {sizes.shape}")
+        return distinct_minima(self, as_float(tol, "tol", open_below=True), sizes)
 
     def keys(self):
         """The names of the fields."""
