@@ -331,7 +331,7 @@ def test_distinct_where_runs_were_cut_short():
     near = (np.abs(result.runs.x - other.x) <= 1e-4 * 10.0).all(axis=1)
     assert other.hits == np.count_nonzero(near)
     assert len(result.minima) < 5
-    none = minimize(fun, result.starts, vectorized=True, maxiter=3)
+    none = minimize(fun, result.starts, vectorized=True, method="adam", maxiter=3)
     assert not none.success.any()
     assert not any(minimum.success for minimum in none.distinct())
     assert sum(minimum.hits for minimum in none.distinct()) == 256

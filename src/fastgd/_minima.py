@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .result import Record
+from ._record import Record
 
 
 @dataclass(frozen=True, eq=False)

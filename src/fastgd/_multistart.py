@@ -20,8 +20,9 @@ from ._inputs import (
 from ._minima import Minimum, distinct_minima
 from ._minimize import minimize
 from ._objective import is_jitted, recognize, resolved
+from ._record import Record
 from .difference import Difference
-from .result import Record, Result
+from .result import Result
 
 #: Rounds before the last runs, after each of which the better half of the starts goes on, but not fewer than FEWEST.
 N_ROUNDS = 5

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._core.loop import index_of
-from .result import Iterate, Trace
+from .trace import Iterate, Trace
 
 #: A path that grows longer than this is thinned to every second of its points.
 LONGEST_TRACE = 10_000

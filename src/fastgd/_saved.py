@@ -4,7 +4,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from .result import ARRAYS, Result, Status, Trace
+from .result import ARRAYS, Result, Status
+from .trace import Trace
 
 FORMAT = "fastgd result 1"
 COLUMNS = ("nit", "nfev", "x", "fun", "jac", "step", "learning_rate")

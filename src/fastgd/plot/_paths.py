@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..result import Result, Trace
+from ..result import Result
+from ..trace import Trace
 from ._figures import color_of
 
 

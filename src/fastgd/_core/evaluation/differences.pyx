@@ -19,8 +19,17 @@ from .blocks cimport (
     side_by_side,
 )
 from .clock cimport time_is_over
-from .extrapolation cimport Tableau, add_level, begin_tableau
-from .stencils cimport LEVEL_RATIO, N_LEVELS, Table, length_of_rows, plane, slope_of_pair
+from .stencils cimport (
+    LEVEL_RATIO,
+    N_LEVELS,
+    Table,
+    Tableau,
+    add_level,
+    begin_tableau,
+    length_of_rows,
+    plane,
+    slope_of_pair,
+)
 
 cdef extern from "memory/loops.h":
     double EPSILON "FASTGD_EPSILON"

@@ -1,3 +1,4 @@
+from libc.math cimport INFINITY, NAN, fabs
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
@@ -23,6 +24,15 @@ cdef struct Table:
     double middle
     double divisor
     double reach   # the largest offset
+
+
+# Differences with a series of steps, extrapolated to a step of 0: C. J. F. Ridders, "Accurate computation of F'(x) and
+# F'(x) F''(x)", Advances in Engineering Software 4, 1982.
+cdef struct Tableau:
+    double[N_LEVELS] row  # the last one: the quotient of a step, and what it makes of those before
+    Py_ssize_t length
+    double best           # the extrapolation of least error,
+    double error          # and that
 
 
 cdef class Stencil:
@@ -95,6 +105,30 @@ cdef inline double slope_of_pair(double h, double second, double first_value, do
     if second == -h:
         return (first_value - second_value) / (2.0 * h)
     return (4.0 * first_value - second_value - 3.0 * middle) / (2.0 * h)
+
+
+cdef inline void begin_tableau(Tableau *tableau) noexcept nogil:
+    tableau.length = 0
+    tableau.best = NAN
+    tableau.error = INFINITY
+
+
+cdef inline void add_level(Tableau *tableau, double slope, double rounding, bint is_central) noexcept nogil:
+    """The quotient of the next step, which is 1 / LEVEL_RATIO of the last one, and the error that rounding makes."""
+    cdef Py_ssize_t m
+    cdef double earlier, longer, error, power = LEVEL_RATIO * LEVEL_RATIO
+    for m in range(tableau.length):
+        earlier = tableau.row[m]
+        tableau.row[m] = slope
+        longer = slope + (slope - earlier) / (power - 1.0)
+        error = max(fabs(longer - slope), fabs(longer - earlier)) + rounding
+        if error < tableau.error:
+            tableau.best = longer
+            tableau.error = error
+        slope = longer
+        power *= LEVEL_RATIO * LEVEL_RATIO if is_central else LEVEL_RATIO  # errors are of even orders, or of all
+    tableau.row[tableau.length] = slope
+    tableau.length += 1
 
 
 cdef inline double step_of(const Lanes *lanes, Py_ssize_t at, double x) noexcept nogil:
