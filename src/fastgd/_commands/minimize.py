@@ -174,7 +174,8 @@ def as_bounds(options, x0):
 def explain(error, number):
     """Prints what went wrong, and returns the exit code. The number is the start as it was typed, if it was one."""
     if print_user_traceback(error):
-        if number is not None and isinstance(error, TypeError | IndexError | AttributeError):
+        is_of_a_point = hasattr(error, "__notes__")  # and not of the import
+        if number is not None and is_of_a_point and isinstance(error, TypeError | IndexError | AttributeError):
             print(f"fastgd: hint: --x0 {number} makes the function one of a float; --x0 {number}, passes an array with "
                   "one number", file=sys.stderr)
         return 1
