@@ -1,6 +1,7 @@
 """What pictures show: the numbers in them, compared with those of the functions and results that they are of."""
 
 import doctest
+import functools
 import math
 import re
 import subprocess
@@ -505,7 +506,8 @@ def test_runs_that_could_not_start(draw, bowl_run):
         draw(lost)
 
 
-@pytest.mark.parametrize("draw", [plot.descent, plot.compare, plot.animate])
+@pytest.mark.parametrize("draw", [plot.descent, plot.compare, functools.partial(plot.animate, frame=0)],
+                         ids=["descent", "compare", "animate"])
 @pytest.mark.parametrize("start", [3.0, [3.0], [3.0, 2.0]], ids=str)
 def test_box_around_a_path_that_diverges(draw, start):
     def fun(x):
