@@ -63,6 +63,21 @@ def test_usage_errors_are_one_line(arguments, named, capsys):
     assert named in error_line(capsys)
 
 
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--foo"], "--foo (see fastgd --help)"),
+    (["demo", "--plt", "x.png"], "--plt x.png; did you mean '--plot'? (see fastgd demo --help)"),
+    (["minimize", "a:b", "--x0", "1", "--learning_rate=3"],
+     "--learning_rate=3; did you mean '--learning-rate'? (see fastgd minimize --help)"),
+    (["minimize", "a:b", "--x0", "1", "2"], "2 (see fastgd minimize --help)"),
+])
+def test_unknown_arguments_point_to_the_help_of_the_command(arguments, said, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["fastgd"])
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert error_line(capsys) == f"unrecognized arguments: {said}"
+
+
 def test_version(capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])

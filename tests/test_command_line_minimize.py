@@ -58,6 +58,13 @@ def returns_too_much(x):
     return x
 
 
+root = math.sqrt
+
+
+def indexed(x):
+    return np.asarray(x)[0]
+
+
 def talks(x):
     print("a word of the user")
     return bowl(x)
@@ -223,6 +230,46 @@ def test_wrong_input_is_one_line(arguments, said, folder, capsys):
     Path("broken.npy").write_bytes(b"no array")
     assert main(["minimize", *arguments]) == 2
     assert said in error_line(capsys)
+
+
+def test_learning_rate_that_is_measured(folder, capsys):
+    options = ["--method", "gd", "--learning-rate", "auto"]
+    assert main(["minimize", "fastgd.functions:himmelblau", "--x0", "1,1", *options, "--json"]) == 0
+    result = fastgd.minimize(fastgd.functions.himmelblau, [1.0, 1.0], method="gd", learning_rate="auto")
+    assert json.loads(capsys.readouterr().out)["x"] == result.x.tolist()
+    with pytest.raises(SystemExit) as exit_:
+        main(["minimize", "users_model:bowl", "--x0", "1,1", "--learning-rate", "fast"])
+    assert exit_.value.code == 2
+    assert "--learning-rate: expected a number or auto, got 'fast'" in error_line(capsys)
+
+
+@pytest.mark.parametrize(("name", "start", "error", "has_hint"), [
+    ("square", "-1", "TypeError", True),
+    ("indexed", "1e3", "IndexError", True),
+    ("raises", "1", "KeyError", False),
+    ("cosine", "1,2", "TypeError", False),
+])
+def test_functions_of_an_array_that_get_a_float(name, start, error, has_hint, folder, capsys):
+    assert main(["minimize", f"users_model:{name}", "--x0", start]) == 1
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert any(line.startswith(error) for line in lines)
+    assert (last == f"fastgd: hint: --x0 {start} makes the function one of a float; --x0 {start}, passes an array with "
+                    "one number") == has_hint
+
+
+def test_exceptions_of_the_import_are_not_explained_by_the_start(folder, capsys):
+    Path("users_broken.py").write_text("1.0[0]")
+    assert main(["minimize", "users_broken.py:fun", "--x0", "0"]) == 1
+    assert "hint" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "start", "options"), [
+    ("users_model:root", "-1", []), ("math:cos", "1,2", []), ("math:cos", "1,2", ["--vectorized"]),
+])
+def test_exceptions_of_functions_without_frames(name, start, options, folder, capsys):
+    """They are the function's, as help says, and no wrong input."""
+    assert main(["minimize", name, "--x0", start, *options]) == 1
+    assert "raised for problem 0" in error_line(capsys)
 
 
 def test_exceptions_of_the_function_come_with_the_frames_of_the_user(folder):
@@ -396,10 +443,12 @@ def test_not_more_than_some_runs_are_drawn(folder, drawn):
 
 @pytest.mark.parametrize(("path", "said"), [
     ("run.xyz", "must end with one of"), ("run", "must end with one of"), ("none/run.png", "there is no folder none"),
+    ("folder.png", "--plot folder.png: this is a folder, not a file"),
 ])
 @pytest.mark.parametrize("arguments", [["demo"], ["minimize", "users_model:interrupted", "--x0", "0,0"]])
 def test_paths_of_pictures_are_checked_before_the_work(path, said, arguments, folder, capsys):
     pytest.importorskip("matplotlib")
+    Path("folder.png").mkdir()
     assert main([*arguments, "--plot", path]) == 2
     assert said in error_line(capsys)
 

@@ -87,6 +87,14 @@ def test_results_that_do_not_fit(tmp_path, options, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_path_that_is_forgotten(run):
+    def untouched(x):
+        pytest.fail("the function was called")
+
+    with pytest.raises(TypeError, match="path must be a str or path, that of the file to write; got Result"):
+        plot.interactive_surface(untouched, -5, 5, run)
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 def test_page_opens_without_errors(page, tmp_path):
     """A browser that has no network draws it, and reports no error."""

@@ -1,6 +1,7 @@
 """What pictures show: the numbers in them, compared with those of the functions and results that they are of."""
 
 import doctest
+import functools
 import math
 import re
 import subprocess
@@ -77,16 +78,67 @@ def test_no_library_for_pictures_is_imported_before_the_first_picture():
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
+def uncalled(x):
+    pytest.fail("the function was called")
+
+
+#: Every function that calls the user's, in vain.
+DRAWN = {
+    "function": lambda run, **options: plot.function(uncalled, 0, 1, **options),
+    "contour": lambda run, **options: plot.contour(uncalled, 0, 1, **options),
+    "surface": lambda run, **options: plot.surface(uncalled, 0, 1, **options),
+    "tangent": lambda run, **options: plot.tangent(uncalled, 0.5, 0, 1, **options),
+    "step_size": lambda run, **options: plot.step_size(uncalled, 1.0, **options),
+    "descent": lambda run, **options: plot.descent(run, uncalled, **options),
+    "animate": lambda run, **options: plot.animate(run, uncalled, **options),
+    "compare": lambda run, **options: plot.compare(run, uncalled, **options),
+}
+
+
 @pytest.mark.parametrize("draw", [
-    lambda: plot.function(parabola, 0, 1),
-    lambda: plot.surface(bowl, 0, 1),
-    lambda: plot.batch(fastgd.minimize(bowl, [[1.0, 1.0]])),
-], ids=["axes", "3d", "panels"])
-def test_matplotlib_that_is_missing(draw, monkeypatch):
+    *DRAWN.values(),
+    plot.convergence,
+    lambda run: plot.batch(fastgd.minimize(bowl, [[1.0, 1.0]])),
+    lambda run: plot.waterfall(fastgd.minimize(bowl, [[1.0, 1.0]])),
+    lambda run: plot.data_profile({"a": [1.0]}),
+], ids=[*DRAWN, "convergence", "batch", "waterfall", "data_profile"])
+def test_matplotlib_that_is_missing(draw, bowl_run, monkeypatch):
+    """This is said before the function is called."""
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"^fastgd\.plot needs matplotlib: pip install fastgd\[plot\]$"):
-        draw()
+        draw(bowl_run)
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_axes_are_checked_before_the_function_is_called(draw, bowl_run):
+    with pytest.raises(TypeError, match=r"^ax must be .*, got str$"):
+        draw(bowl_run, ax="here")
+
+
+@pytest.mark.parametrize("draw", [
+    lambda run, fun: plot.function(fun, 0, 1),
+    lambda run, fun: plot.contour(fun, 0, 1),
+    lambda run, fun: plot.surface(fun, 0, 1),
+    lambda run, fun: plot.tangent(fun, 0.5, 0, 1),
+    lambda run, fun: plot.step_size(fun, 1.0),
+    lambda run, fun: plot.descent(run, fun),
+    lambda run, fun: plot.descent(run, lower=0),
+    lambda run, fun: plot.animate(run, fun),
+    lambda run, fun: plot.animate(run, bowl, frame=99),
+    lambda run, fun: plot.tangent(parabola, 0.5, 0, 1, frame=1),
+    lambda run, fun: plot.compare(run, fun),
+    lambda run, fun: plot.contour(lambda x: np.nan, 0, 1),
+    lambda run, fun: plot.waterfall(run),
+    lambda run, fun: plot.convergence({"a": run, "b": 1.0}),
+], ids=range(14))
+def test_no_figure_is_left_where_a_picture_raises(draw, bowl_run):
+    def broken(x):
+        raise ArithmeticError
+
+    with pytest.raises((ArithmeticError, ValueError, TypeError, IndexError)):
+        draw(bowl_run, broken)
+    assert pyplot.get_fignums() == []
 
 
 def test_plotly_that_is_missing(monkeypatch, tmp_path):
@@ -150,6 +202,37 @@ def test_curve_takes_options_of_matplotlib_and_leaves_the_style_of_the_users_axe
     assert plot.function(parabola, 0.0, 1.0, ax=ax, color="#123456", label="f") is ax
     assert (ax.lines[0].get_color(), ax.lines[0].get_label()) == ("#123456", "f")
     assert ax.spines["top"].get_visible()
+
+
+@pytest.mark.parametrize("draw", [
+    lambda: plot.function(np.log, -1.0, 1.0),
+    lambda: plot.contour(lambda x: np.log(x[0]), -1.0, 1.0),
+    lambda: plot.tangent(np.log, [-0.5, 0.5], -1.0, 1.0, frame=1),
+    lambda: plot.contour(fastgd.functions.himmelblau, -5, 5, norm="log"),
+    lambda: plot.convergence(traced(lambda x: (x - 1)**2, 3.0, learning_rate=10.0)),
+    lambda: plot.descent(traced(lambda x: (x - 1)**2, 3.0, learning_rate=10.0), parabola),
+], ids=["function", "contour", "tangent", "log", "convergence", "descent"])
+def test_pictures_do_not_warn(draw, recwarn):
+    """Neither of the function's domain, nor of scales."""
+    ax = draw()
+    (ax.figure if hasattr(ax, "figure") else ax).canvas.draw()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_names_of_options_are_those_of_matplotlib():
+    line, = plot.function(np.sin, 0, 1, lw=2, c="#ff0000").lines
+    assert (line.get_linewidth(), to_hex(line.get_color())) == (2.0, "#ff0000")
+    n_faces = [len(plot.surface(bowl, -1, 1, n_points=9, **options).collections[0].get_array())
+               for options in ({}, {"rstride": 2, "cstride": 4, "lw": 1.0}, {"rcount": 2, "ccount": 2})]
+    assert n_faces == [8 * 8, 4 * 2, 2 * 2]
+    faces = plot.surface(bowl, -1, 1, n_points=5, color="#ff0000", linewidths=1.5).collections[0]
+    assert faces.get_array() is None
+    assert faces.get_linewidth() == 1.5
+
+
+def test_levels_of_a_logarithmic_norm():
+    levels = plot.contour(fastgd.functions.himmelblau, -5, 5, norm="log").collections[0].levels
+    np.testing.assert_allclose(levels[1:] / levels[:-1], levels[1] / levels[0])
 
 
 def test_contour():
@@ -372,6 +455,20 @@ def test_animated_descents():
     assert texts(ax.get_legend().get_texts()) == ["0.2", "0.8"]
 
 
+def test_animated_descents_that_are_recorded_unlike_stay_in_step():
+    """A frame is an iteration; each path goes as far as it is recorded by then."""
+    runs = {k: fastgd.minimize(bowl, [9.0, -3.0], learning_rate=0.1, maxiter=50, gtol=0.0, trace=k) for k in (1, 5, 20)}
+    for frame in (0, 10, 23, -1):
+        ax = plot.animate(runs, bowl, -10, 10, frame=frame)
+        iteration = frame % 51
+        assert ax.get_title() == f"iteration {iteration}"
+        for label, line in labelled(ax).items():
+            trace = runs[int(label)].trace
+            np.testing.assert_array_equal(line.get_xydata(), trace.x[trace.nit <= iteration])
+    coarse = {k: runs[k] for k in (5, 20)}
+    assert plot.animate(coarse, bowl, -10, 10, frame=2).get_title() == "iteration 10"
+
+
 def test_titles_count_iterations_where_not_all_are_recorded():
     run = fastgd.minimize(parabola, -1.0, learning_rate=0.2, maxiter=10, gtol=0.0, trace=5)
     assert plot.animate(run, parabola, frame=1).get_title().startswith("iteration 5, ")
@@ -396,6 +493,31 @@ def test_compare_on_given_axes():
     assert axes[0].get_xlim() == axes[1].get_xlim()
     with pytest.raises(ValueError, match="ax must have 2 Axes, one for each panel, got 3"):
         plot.compare(runs, ax=pyplot.subplots(3)[1])
+
+
+@pytest.mark.parametrize("draw", [
+    plot.descent, plot.compare, plot.convergence, lambda results: plot.animate(results, bowl),
+], ids=["descent", "compare", "convergence", "animate"])
+def test_runs_that_could_not_start(draw, bowl_run):
+    lost = traced(lambda x: np.nan, [1.0, 1.0])
+    with pytest.raises(ValueError, match=r"^the trace of the result 'lost' has no points: the run could not start$"):
+        draw({"good": bowl_run, "lost": lost})
+    with pytest.raises(ValueError, match=r"^the trace of the result has no points: the run could not start$"):
+        draw(lost)
+
+
+@pytest.mark.parametrize("draw", [plot.descent, plot.compare, functools.partial(plot.animate, frame=0)],
+                         ids=["descent", "compare", "animate"])
+@pytest.mark.parametrize("start", [3.0, [3.0], [3.0, 2.0]], ids=str)
+def test_box_around_a_path_that_diverges(draw, start):
+    def fun(x):
+        return np.sum((x - 1.0)**4)
+
+    with np.errstate(over="ignore"):
+        run = traced(lambda x: np.sum((x - 1.0)**2), start, learning_rate=10.0)
+    with pytest.raises(ValueError, match=r"no finite value between .*: give lower and upper if a path has diverged$"):
+        draw(run, fun)
+    draw(run, fun, -1, 4)
 
 
 @pytest.mark.parametrize("draw", [plot.descent, plot.convergence, plot.compare])
@@ -453,6 +575,27 @@ def test_convergence_to_a_maximum():
     assert ax.get_ylabel().startswith("3 (the highest f)")
     np.testing.assert_array_equal(ax.lines[0].get_ydata()[:-1], (run.trace.fun.max() - run.trace.fun)[:-1])
     assert ax.get_legend() is None
+
+
+def test_values_of_minimize_and_maximize_are_not_compared(bowl_run):
+    up = fastgd.maximize(lambda x: -bowl(x), [9.0, -3.0], learning_rate=0.8, maxiter=10, trace=1)
+    with pytest.raises(ValueError, match="the results are those of minimize and of maximize"):
+        plot.convergence({"down": bowl_run, "up": up})
+    assert len(plot.convergence({"down": bowl_run, "up": up}, quantity="step").lines) == 2
+    down = fastgd.minimize(bowl, np.ones((3, 2)))
+    up = fastgd.maximize(lambda x: -bowl(x), np.ones((3, 2)))
+    with pytest.raises(ValueError, match="the results are those of minimize and of maximize"):
+        plot.waterfall({"down": down, "up": up})
+
+
+def test_convergence_of_a_run_that_diverges():
+    run = traced(lambda x: (x - 1)**2, 3.0, learning_rate=10.0)
+    assert run.trace.fun[-1] > 1e300
+    ax = plot.convergence(run)
+    values = ax.lines[0].get_ydata()
+    assert np.isnan(values).tolist() == (run.trace.fun > 1e250).tolist()
+    assert ax.get_ylim()[0] < np.nanmin(values)
+    assert ax.get_ylim()[1] > np.nanmax(values)
 
 
 def test_convergence_of_one_step_is_a_dot():
@@ -515,8 +658,28 @@ def test_waterfall_of_failures_and_of_many_decades():
 
 
 def test_waterfall_leaves_out_what_is_not_finite(image):
+    """And says how much that is."""
     _, result = image
-    assert len(plot.waterfall(result).lines[0].get_xdata()) == 19
+    ax = plot.waterfall(result)
+    assert len(ax.lines[0].get_xdata()) == 19
+    assert texts(ax.get_legend().get_texts()) == ["1 of 20 not finite"]
+    lost = fastgd.minimize(lambda x: np.nan, np.ones((3, 2)))
+    ax = plot.waterfall({"image": result, "lost": lost})
+    assert texts(ax.get_legend().get_texts()) == ["image, 1 of 20 not finite", "lost, 3 of 3 not finite"]
+    with pytest.raises(ValueError, match="no problem has a finite value of f at the end"):
+        plot.waterfall({"lost": lost})
+
+
+def test_pictures_take_what_multistart_returns():
+    found = fastgd.multistart(fastgd.functions.himmelblau, ([-5, -5], [5, 5]), n_starts=16, rng=0, trace=1)
+    n_runs = found.runs.fun.size
+    assert int(plot.batch(found)[0].patches[0].get_width()) == np.bincount(found.runs.status + 20).max()
+    assert len(plot.waterfall(found).lines[0].get_xdata()) == n_runs
+    assert len(plot.convergence(found).lines) == n_runs
+    assert len(plot.descent(found).lines) == len(plot.compare(found)[0].lines) == 3 * n_runs  # with both ends
+    assert plot.animate(found, bowl, frame=0).get_title() == "iteration 0"
+    with pytest.raises(ValueError, match=rf"maps draws batches of shape \(height, width\), got \({n_runs},\)"):
+        plot.maps(found)
 
 
 def test_batch():
@@ -579,6 +742,7 @@ def test_maps_of_errors(image):
     (lambda image: plot.batch({"a": image}), TypeError, r"expected a fastgd\.Result, got dict"),
     (lambda image: plot.batch(image, ax=pyplot.subplots()[1]), ValueError, "ax must have 2 Axes, one for each panel"),
     (lambda image: plot.maps(image[0]), ValueError, r"shape \(height, width\), got \(5,\)"),
+    (lambda image: plot.maps(image, names="ab"), TypeError, "a sequence of str, one for each of the 2 .* str 'ab'"),
     (lambda image: plot.maps(image, names=["a"]), ValueError, "a name for each of the 2 parameters, got 1"),
     (lambda image: plot.maps(image, errors=np.ones((4, 5))), ValueError, r"the shape of x, \(4, 5, 2\), got \(4, 5\)"),
 ])

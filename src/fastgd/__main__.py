@@ -7,6 +7,7 @@ from pathlib import Path
 
 from . import __version__
 from ._commands import WrongInputError, bench, demo, info, minimize
+from ._inputs import did_you_mean
 
 #: After what kind of end: argparse has 2 for wrong input, too, and shells have 128 + SIGINT for Ctrl-C.
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -27,7 +28,8 @@ def make_parser():
         epilog=f"'{prog} demo' is the quickest way to see what fastgd does; '{prog} minimize --help' has examples.\n"
                "Exit codes: 0 success, 1 the run did not succeed, 2 wrong input, 130 Ctrl-C.")
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
-    parser.set_defaults(run=lambda options: print(parser.format_help(), end=""))  # print_help swallows a broken pipe
+    # print_help swallows a broken pipe
+    parser.set_defaults(run=lambda options: print(parser.format_help(), end=""), parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in (demo, info, minimize, bench):
         command.add_to(commands)
@@ -36,7 +38,11 @@ def make_parser():
 
 def main(arguments=None):
     """Runs a command and returns the exit code; without a command it says which there are."""
-    options = make_parser().parse_args(minimize.with_joined_numbers(sys.argv[1:] if arguments is None else arguments))
+    options, unknown = make_parser().parse_known_args(
+        minimize.with_joined_numbers(sys.argv[1:] if arguments is None else arguments))
+    if unknown:  # the command says so: its help has the options
+        hint = did_you_mean(unknown[0].partition("=")[0], options.parser._option_string_actions)
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         code = options.run(options) or 0
         sys.stdout.flush()

@@ -15,5 +15,5 @@ def add_command(commands, name, run, summary, description, epilog=None):
     """The parser of a subcommand, whose texts keep their lines."""
     parser = commands.add_parser(name, help=summary, description=description, epilog=epilog, allow_abbrev=False,
                                  formatter_class=RawDescriptionHelpFormatter)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser

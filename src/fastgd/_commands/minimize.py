@@ -1,9 +1,11 @@
 """`fastgd minimize`: a function that is named, from starts that are typed or read."""
 
+import argparse
 import json
 import math
 import re
 import sys
+import traceback
 from contextlib import nullcontext, redirect_stdout
 from itertools import islice
 from pathlib import Path
@@ -15,6 +17,8 @@ from ..result import Status
 from . import WrongInputError, add_command, pictures
 from .load import load_function, print_user_traceback
 
+#: The modules that call the user's function.
+CALLERS = ("fastgd._core.objectives.pointwise", "fastgd._core.objectives.vectorized")
 #: A picture shows no more than so many runs.
 MOST_DRAWN = 100
 
@@ -55,7 +59,8 @@ def add_to(commands):
     parser.add_argument("--maxiter", metavar="N", type=int, help="the most iterations of a problem (1000)")
     parser.add_argument("--gtol", metavar="G", type=float,
                         help="stop when no slope is larger (by default 1e-6 times the largest slope at the start)")
-    parser.add_argument("--learning-rate", metavar="RATE", type=float, help="for methods that have one")
+    parser.add_argument("--learning-rate", metavar="RATE", type=as_rate,
+                        help="for methods that have one; gd measures its steps by 'auto'")
     parser.add_argument("--vectorized", action="store_true",
                         help="the function takes many points in one call, an array (variables, points), and returns a "
                              "value for each")
@@ -76,6 +81,14 @@ def with_joined_numbers(arguments):
         else:
             joined.append(argument)
     return joined
+
+
+def as_rate(text):
+    """The learning rate: a number, or auto."""
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number or auto, got {text!r}") from None
 
 
 def as_numbers(text):
@@ -131,7 +144,7 @@ def run(options):
     except WrongInputError:
         raise
     except Exception as error:
-        return explain(error)
+        return explain(error, options.x0[0] if isinstance(x0, float) else None)
     return 0 if np.all(result.success) else 1
 
 
@@ -158,15 +171,25 @@ def as_bounds(options, x0):
     return lower, upper
 
 
-def explain(error):
-    """Prints what went wrong, and returns the exit code."""
+def explain(error, number):
+    """Prints what went wrong, and returns the exit code. The number is the start as it was typed, if it was one."""
     if print_user_traceback(error):
+        is_of_a_point = hasattr(error, "__notes__")  # and not of the import
+        if number is not None and is_of_a_point and isinstance(error, TypeError | IndexError | AttributeError):
+            print(f"fastgd: hint: --x0 {number} makes the function one of a float; --x0 {number}, passes an array with "
+                  "one number", file=sys.stderr)
         return 1
     if not isinstance(error, TypeError | ValueError | RuntimeError | MemoryError | OverflowError):
         raise error  # a defect of fastgd, of which all should be seen
     notes = "".join(f" ({note.removeprefix('fastgd: ')})" for note in getattr(error, "__notes__", ()))
     print(f"fastgd: error: {one_line(error)}{notes}", file=sys.stderr)
-    return 2 if isinstance(error, TypeError | ValueError) else 1
+    return 2 if isinstance(error, TypeError | ValueError) and not is_users(error) else 1
+
+
+def is_users(error):
+    """Whether a function without frames of its own has raised, such as math.sqrt: the last frame is its caller's."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals["__name__"] in CALLERS
 
 
 def one_line(error):

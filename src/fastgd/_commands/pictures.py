@@ -23,6 +23,8 @@ def check(path):
         raise WrongInputError(f"--plot {path}: the name must end with one of {', '.join(f'.{name}' for name in known)}")
     if not Path(path).absolute().parent.is_dir():
         raise WrongInputError(f"--plot {path}: there is no folder {Path(path).parent}")
+    if Path(path).is_dir():
+        raise WrongInputError(f"--plot {path}: this is a folder, not a file")
 
 
 def new_figure(n_panels):

@@ -12,14 +12,20 @@ CURVE = "0.35"  # of functions: a grey, on which coloured paths are seen
 VALLEY = ("#ffffff", "#e3e7ec", "#c2cad3", "#97a3b0")  # of heights, the same: white where the function is low
 
 
-def load_pyplot():
-    """matplotlib.pyplot, or an ImportError that says how to get it."""
+def need_matplotlib():
+    """An ImportError that says how to get matplotlib, if it is missing: pictures look for it before `fun` is called."""
     try:
-        from matplotlib import pyplot
+        import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
         raise ImportError("fastgd.plot needs matplotlib: pip install fastgd[plot]") from error
+
+
+def load_pyplot():
+    """matplotlib.pyplot, which looks for a screen: for new figures alone."""
+    from matplotlib import pyplot
+
     return pyplot
 
 
@@ -42,28 +48,41 @@ def soften(ax):
     ax.set_axisbelow(True)
 
 
+def check_axes(ax):
+    """What would go wrong with the user's Axes, or without matplotlib, is raised: before `fun` is called."""
+    need_matplotlib()
+    if ax is not None and not hasattr(ax, "plot"):
+        raise TypeError(f"ax must be matplotlib Axes or None, got {type(ax).__name__}")
+
+
 def axes_or_new(ax):
-    """The user's Axes, or those of a new figure."""
+    """The user's Axes, or those of a new figure, which is made when nothing is left that could raise."""
     if ax is None:
         _, ax = load_pyplot().subplots(layout="compressed")  # constrained, and close around Axes of equal scales
         soften(ax)
-    elif not hasattr(ax, "plot"):
-        raise TypeError(f"ax must be matplotlib Axes or None, got {type(ax).__name__}")
     return ax
+
+
+def check_panels(ax, n_panels):
+    """The same as `check_axes` for several Axes, one for each panel."""
+    need_matplotlib()
+    if ax is None:
+        return
+    panels = np.ravel(np.asarray(ax, dtype=object))
+    if len(panels) != n_panels:
+        raise ValueError(f"ax must have {n_panels} Axes, one for each panel, got {len(panels)}")
+    for panel in panels:
+        check_axes(panel)
 
 
 def panels_or_new(ax, n_panels, n_columns, size, **options):
     """As many Axes as there are panels, in an array: the user's, or those of a new figure with panels of that size, in
     inches."""
-    pyplot = load_pyplot()
     if ax is not None:
-        panels = np.ravel(np.asarray(ax, dtype=object))
-        if len(panels) != n_panels:
-            raise ValueError(f"ax must have {n_panels} Axes, one for each panel, got {len(panels)}")
-        return panels
+        return np.ravel(np.asarray(ax, dtype=object))
     n_rows = -(-n_panels // n_columns)
-    figure, grid = pyplot.subplots(n_rows, n_columns, squeeze=False, figsize=(size[0] * n_columns, size[1] * n_rows),
-                                   layout="compressed", **options)
+    figure, grid = load_pyplot().subplots(n_rows, n_columns, squeeze=False, layout="compressed",
+                                          figsize=(size[0] * n_columns, size[1] * n_rows), **options)
     panels = grid.ravel()
     for unused in panels[n_panels:]:
         figure.delaxes(unused)
@@ -72,15 +91,22 @@ def panels_or_new(ax, n_panels, n_columns, size, **options):
     return panels[:n_panels]
 
 
+def as_frame(frame, n_frames):
+    """The number of a frame, from 0 on, or None for all frames."""
+    if frame is None:
+        return None
+    number = operator.index(frame)
+    if not -n_frames <= number < n_frames:
+        raise IndexError(f"frame must be below the number of frames, {n_frames}, got {frame}")
+    return number % n_frames
+
+
 def still_or_animation(ax, is_new, draw, n_frames, frame, interval):
     """One frame of a moving picture, as Axes, or all, as an animation.
 
     `draw` is a function of the frame's number; `is_new` says whether the figure was made here."""
     if frame is not None:
-        number = operator.index(frame)
-        if not -n_frames <= number < n_frames:
-            raise IndexError(f"frame must be below the number of frames, {n_frames}, got {frame}")
-        draw(number % n_frames)
+        draw(frame)
         return ax
     from matplotlib.animation import FuncAnimation
 

@@ -33,15 +33,17 @@ class Landscape:
         # The objective is made for one point, as the shape of that decides how fun is called.
         model = Points(points.rows[:1], () if self.is_scalar else rows.shape)
         made = as_objective(self.fun, model, as_args(self.args), None, self.vectorized, self.unpack, ())
-        return at_points(derivatives.values, points, made)[0].reshape(-1)
+        with np.errstate(all="ignore"):  # the box may lead out of the domain
+            return at_points(derivatives.values, points, made)[0].reshape(-1)
 
     def slopes(self, x):
         """Its derivatives at places (n,), for functions of one variable."""
         options = {"vectorized": self.vectorized, "unpack": self.unpack}
-        if self.is_scalar:
-            return np.array([gradient(self.fun, place, self.args, bounds=(self.lower[0], self.upper[0]), **options)
-                             for place in x.tolist()])
-        return gradient(self.fun, x[:, None], self.args, bounds=(self.lower, self.upper), **options)[:, 0]
+        with np.errstate(all="ignore"):
+            if self.is_scalar:
+                return np.array([gradient(self.fun, place, self.args, bounds=(self.lower[0], self.upper[0]), **options)
+                                 for place in x.tolist()])
+            return gradient(self.fun, x[:, None], self.args, bounds=(self.lower, self.upper), **options)[:, 0]
 
     def curve(self, n_points):
         """Places (n,) and the values there."""

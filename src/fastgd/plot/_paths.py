@@ -10,6 +10,8 @@ from ..result import Result
 from ..trace import Trace
 from ._figures import color_of
 
+FARTHEST = 1e300  # of a path that diverges: a box around more would not be finite
+
 
 @dataclass(frozen=True)
 class Path:
@@ -30,10 +32,15 @@ class Path:
         return self.trace.x.reshape(len(self.trace), -1)
 
 
+def runs_of(result):
+    """The last runs of what `multistart` returns, and any other result as it is."""
+    return getattr(result, "runs", result)
+
+
 def named_results(results):
-    """Pairs of a label, None for a single result, and a result; of many starts their runs."""
+    """Pairs of a label, None for a single result, and a result."""
     pairs = list(results.items()) if isinstance(results, Mapping) else [(None, results)]
-    pairs = [(label, getattr(result, "runs", result)) for label, result in pairs]
+    pairs = [(label, runs_of(result)) for label, result in pairs]
     for label, result in pairs:
         if not isinstance(result, Result):
             where = "" if label is None else f" for {label!r}"
@@ -45,20 +52,29 @@ def named_results(results):
 
 
 def paths_of(results):
-    """The paths of a result, of all problems of a batch, or of several results by label, which have a colour each."""
+    """The paths of a result, of all problems of a batch that could start, or of several results by label, which have a
+    colour each."""
     paths, pairs = [], named_results(results)
     for number, (label, result) in enumerate(pairs):
+        of_label = "" if label is None else f" {label!r}"
         if result.trace is None:
-            of_label = "" if label is None else f" {label!r}"
             raise ValueError(f"the result{of_label} has no trace: record one by minimize(..., trace=1)")
         traces = list(result.trace.values()) if isinstance(result.trace, dict) else [result.trace]
         traces = [trace for trace in traces if len(trace)]
+        if not traces:
+            raise ValueError(f"the trace of the result{of_label} has no points: the run could not start")
         for k, trace in enumerate(traces):
             color = color_of(k if len(pairs) == 1 else number)
             paths.append(Path(trace, label if k == 0 else None, color, result.maximized))
-    if not paths:
-        raise ValueError("the trace has no points: the run could not start")
     return paths
+
+
+def are_maximized(maximized):
+    """Whether runs are those of `maximize`, which all must be or none."""
+    if len(set(maximized)) > 1:
+        raise ValueError("the results are those of minimize and of maximize: draw them one by one, as their values "
+                         "have no common best")
+    return maximized[0]
 
 
 def dimensions_of(paths):
@@ -73,11 +89,11 @@ def dimensions_of(paths):
 
 
 def box_around(paths):
-    """Corners of a box with all finite points and some space around them."""
+    """Corners of a finite box with all finite points and some space around them."""
     points = np.concatenate([path.x for path in paths])
     points = points[np.isfinite(points).all(axis=1)]
-    lower, upper = points.min(axis=0), points.max(axis=0)
+    lower, upper = np.clip([points.min(axis=0), points.max(axis=0)], -FARTHEST, FARTHEST)
     # a path along an axis gets space on both sides, too
-    space = np.maximum(0.25 * (upper - lower), 0.1 * np.ptp(points, axis=0).max())
+    space = np.maximum(0.25 * (upper - lower), 0.1 * (upper - lower).max())
     space[space == 0.0] = 1.0
     return lower - space, upper + space

@@ -4,9 +4,23 @@ import numpy as np
 
 from .._inputs import as_real_array
 from ..result import Result, Status
-from ._figures import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, axes_or_new, color_of, panels_or_new, soften
+from ._figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    axes_or_new,
+    check_axes,
+    check_panels,
+    color_of,
+    panels_or_new,
+    soften,
+)
 from ._landscape import spans_decades
-from ._paths import named_results
+from ._paths import are_maximized, named_results, runs_of
 
 MOST_BINS = 30
 COOL = (BLUE, SKY, GREEN)
@@ -14,7 +28,8 @@ WARM = (VERMILION, ORANGE, PURPLE, BLACK)
 
 
 def batch_of(result, what):
-    """The result, if it is one of a batch."""
+    """The result, or the runs of many starts, if it is one of a batch."""
+    result = runs_of(result)
     if not isinstance(result, Result):
         raise TypeError(f"expected a fastgd.Result, got {type(result).__name__}")
     if result.is_single or not result.fun.size:
@@ -26,8 +41,8 @@ def batch_of(result, what):
 def waterfall(results, *, ax=None):
     """Draw the final values of a batch in rising order: how many of its starts have found which minimum.
 
-    Problems that ended without success are crosses. The axis is logarithmic if the values are positive and span more
-    than three decades.
+    Problems that ended without success are crosses; the legend says how many have no finite value. The axis is
+    logarithmic if the values are positive and span more than three decades.
 
     Parameters
     ----------
@@ -43,7 +58,8 @@ def waterfall(results, *, ax=None):
     Raises
     ------
     TypeError, ValueError
-        If a result is not one of a batch, or no problem has a finite value.
+        If a result is not one of a batch, no problem has a finite value, or results are of `minimize` and of
+        `maximize`.
 
     Examples
     --------
@@ -55,36 +71,37 @@ def waterfall(results, *, ax=None):
     >>> bool((np.diff(values) >= 0).all()), round(float(values[0]), 4)
     (True, -0.4773)
     """
-    pairs = named_results(results)
+    check_axes(ax)
+    pairs = [(label, batch_of(result, "waterfall")) for label, result in named_results(results)]
+    maximized = are_maximized([result.maximized for _, result in pairs])
+    finite = np.concatenate([result.fun[np.isfinite(result.fun)] for _, result in pairs])
+    if not finite.size:
+        raise ValueError("no problem has a finite value of f at the end")
     ax = axes_or_new(ax)
-    drawn = []
     for number, (label, result) in enumerate(pairs):
-        batch_of(result, "waterfall")
-        drawn.append(draw_waterfall(ax, result, label, color_of(number)))
-    if spans_decades(np.concatenate(drawn)):
+        draw_waterfall(ax, result, label, color_of(number))
+    if spans_decades(finite):
         ax.set_yscale("log")
-    ax.set(xlabel="problems, the best first" if not result.maximized else "problems, the worst first",
-           ylabel="f at the end")
-    if any(label is not None for label, _ in pairs) or "ended without success" in ax.get_legend_handles_labels()[1]:
+    ax.set(xlabel="problems, the worst first" if maximized else "problems, the best first", ylabel="f at the end")
+    if ax.get_legend_handles_labels()[1]:
         ax.legend(framealpha=0.85, fontsize="small")
     return ax
 
 
 def draw_waterfall(ax, result, label, color):
-    """The finite values, in rising order."""
+    """The finite values, in rising order, and in the label how many are not."""
     values, success = result.fun.ravel(), result.success.ravel()
     order = np.argsort(values, kind="stable")
     order = order[np.isfinite(values[order])]
-    if not len(order):
-        raise ValueError("no problem has a finite value of f at the end")
+    n_lost = len(values) - len(order)
+    words = ([] if label is None else [str(label)]) + ([f"{n_lost} of {len(values)} not finite"] if n_lost else [])
     values, success = values[order], success[order]
     ranks = np.arange(1, len(values) + 1)
-    ax.plot(ranks, values, "-", color=color, linewidth=0.8, label=None if label is None else str(label))
+    ax.plot(ranks, values, "-", color=color, linewidth=0.8, label=", ".join(words) or None)
     size = 5 if len(values) <= 200 else 2
     ax.plot(ranks[success], values[success], "o", markersize=size, color=color)
     if not success.all():
         ax.plot(ranks[~success], values[~success], "x", markersize=size + 2, color="0.3", label="ended without success")
-    return values
 
 
 def batch(result, *, ax=None):
@@ -115,7 +132,8 @@ def batch(result, *, ax=None):
     >>> [text.get_text() for text in statuses.get_yticklabels()], int(statuses.patches[0].get_width())
     (['GTOL'], 200)
     """
-    batch_of(result, "batch")
+    result = batch_of(result, "batch")
+    check_panels(ax, 2)
     panels = panels_or_new(ax, 2, 2, (4.4, 3.2))
     if ax is None:
         for panel in panels:
@@ -184,7 +202,7 @@ def maps(result, names=None, errors=None, *, ax=None):
     >>> [ax.get_title() for ax in axes], axes[0].images[0].get_array().shape
     (['east', 'north', 'status'], (6, 8))
     """
-    batch_of(result, "maps")
+    result = batch_of(result, "maps")
     if result.fun.ndim != 2:
         raise ValueError(f"maps draws batches of shape (height, width), got {result.fun.shape}")
     n_dim = result.x.shape[-1]
@@ -193,6 +211,7 @@ def maps(result, names=None, errors=None, *, ax=None):
     height, width = result.fun.shape
     size = 3.4, 0.7 + 2.6 * min(max(height / width, 0.4), 1.5)
     n_panels = n_dim + 1 if errors is None else 2 * n_dim + 1
+    check_panels(ax, n_panels)
     panels = panels_or_new(ax, n_panels, n_dim + 1, size, sharex=True, sharey=True)
     for i, name in enumerate(names):
         draw_map(panels[i], result.x[..., i], result.success, name)
@@ -203,6 +222,9 @@ def maps(result, names=None, errors=None, *, ax=None):
 
 
 def as_names(names, n_dim):
+    if isinstance(names, str):
+        raise TypeError(f"names must be a sequence of str, one for each of the {n_dim} parameters, got the str "
+                        f"{names!r}")
     names = [f"x[{i}]" for i in range(n_dim)] if names is None else list(map(str, names))
     if len(names) != n_dim:
         raise ValueError(f"names must have a name for each of the {n_dim} parameters, got {len(names)}")

@@ -5,7 +5,7 @@ import numpy as np
 from .._derivatives import gradient
 from .._inputs import as_real_array
 from ..difference import Difference
-from ._figures import BLUE, VERMILION, axes_or_new
+from ._figures import BLUE, VERMILION, axes_or_new, check_axes
 from ._landscape import Landscape
 
 EPS = 2.0**-52
@@ -67,6 +67,7 @@ def step_size(fun, x, exact=None, args=(), *, vectorized=False, unpack=False, ax
     >>> f"least errors at h = {forward:.1e} and {central:.1e}"
     'least errors at h = 2.1e-08 and 8.0e-06'
     """
+    check_axes(ax)
     point = as_real_array(x, "x").astype(np.float64)
     if point.shape not in ((), (1,)):
         raise ValueError(f"x must be a number or have shape (1,), got shape {point.shape}")

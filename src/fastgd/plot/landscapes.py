@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from ._figures import CURVE, axes_or_new, load_pyplot, valley_colors
+from ._figures import CURVE, axes_or_new, check_axes, load_pyplot, need_matplotlib, valley_colors
 from ._landscape import Landscape, univariate
 
+CURVE_POINTS = 400
+GRID_POINTS = 150  # along each axis
 N_LEVELS = 14
 
 
-def function(fun, lower, upper, args=(), *, n_points=400, vectorized=False, unpack=False, ax=None, **kwargs):
+def function(fun, lower, upper, args=(), *, n_points=CURVE_POINTS, vectorized=False, unpack=False, ax=None, **kwargs):
     """Draw the curve of a function of one variable.
 
     Parameters
@@ -47,14 +49,23 @@ def function(fun, lower, upper, args=(), *, n_points=400, vectorized=False, unpa
     >>> len(x), float(y.min().round(3))
     (400, 1.0)
     """
+    check_axes(ax)
     x, values = univariate(fun, lower, upper, (args, vectorized, unpack)).curve(n_points)
     ax = axes_or_new(ax)
-    ax.plot(x, values, **{"color": CURVE, "linewidth": 1.6, **kwargs})
-    ax.set(xlabel="x", ylabel="f(x)", xlim=(x[0], x[-1]))
+    draw_curve(ax, x, values, kwargs)
     return ax
 
 
-def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized=False, unpack=False, ax=None,
+def draw_curve(ax, x, values, options):
+    """The values of a function at places; the options are those of matplotlib, whose short names are known, too."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    ax.plot(x, values, **{"color": CURVE, "linewidth": 1.6, **normalize_kwargs(options, Line2D)})
+    ax.set(xlabel="x", ylabel="f(x)", xlim=(x[0], x[-1]))
+
+
+def contour(fun, lower, upper, args=(), *, n_points=GRID_POINTS, filled=True, vectorized=False, unpack=False, ax=None,
             **kwargs):
     """Draw the contours of a function of two variables.
 
@@ -98,14 +109,23 @@ def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized
     >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_aspect()
     ('x[0]', 'x[1]', 1.0)
     """
-    landscape = Landscape(fun, lower, upper, 2, (args, vectorized, unpack))
-    first, second, values = landscape.grid(n_points)
+    check_axes(ax)
+    first, second, values = Landscape(fun, lower, upper, 2, (args, vectorized, unpack)).grid(n_points)
     if not np.isfinite(values).any():
         raise ValueError(f"fun has no finite value between lower = {lower} and upper = {upper}")
+    is_new, ax = ax is None, axes_or_new(ax)
+    drawn = draw_contours(ax, first, second, values, filled, kwargs)
+    if is_new:
+        steps = np.diff(drawn.levels)
+        equal = np.allclose(steps, steps[:1], rtol=1e-3)  # then matplotlib finds short numbers for them
+        ax.figure.colorbar(drawn, ax=ax, label="f(x)", format=None if equal else "{x:.3g}", shrink=0.9)
+    return ax
+
+
+def draw_contours(ax, first, second, values, filled, options):
+    """The values of a function on a grid; the options are those of matplotlib. Returns what has the levels."""
     values = np.ma.masked_invalid(values)
-    is_new = ax is None
-    ax = axes_or_new(ax)
-    options = colors_of_levels(values, {"cmap": valley_colors() if filled else "viridis", **kwargs})
+    options = colors_of_levels(values, {"cmap": valley_colors() if filled else "viridis", **options})
     if filled:
         drawn = ax.contourf(first, second, values, **options)
         ax.contour(first, second, values, levels=drawn.levels, colors="white", linewidths=0.5)
@@ -116,22 +136,20 @@ def contour(fun, lower, upper, args=(), *, n_points=150, filled=True, vectorized
         ax.set_aspect("equal")
     ax.grid(False)
     ax.set(xlabel="x[0]", ylabel="x[1]", xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
-    if is_new:
-        steps = np.diff(drawn.levels)
-        equal = np.allclose(steps, steps[:1], rtol=1e-3)  # then matplotlib finds short numbers for them
-        ax.figure.colorbar(drawn, ax=ax, label="f(x)", format=None if equal else "{x:.3g}", shrink=0.9)
-    return ax
+    return drawn
 
 
 def colors_of_levels(values, options):
     """What contours get besides what the user says: levels, and the same step in colour from each to the next."""
     if "colors" in options:
         return {"levels": levels_of(values.compressed()), **options, "cmap": None}
+    from matplotlib import colormaps
+    from matplotlib.colors import BoundaryNorm, LogNorm
+
+    if options.get("norm") == "log":  # by its name matplotlib does not choose levels for it
+        return {**options, "norm": LogNorm()}
     if "levels" in options or "norm" in options:
         return options
-    from matplotlib import colormaps
-    from matplotlib.colors import BoundaryNorm
-
     levels = levels_of(values.compressed())
     return {"levels": levels, "norm": BoundaryNorm(levels, colormaps.get_cmap(options["cmap"]).N), **options}
 
@@ -193,14 +211,18 @@ def surface(fun, lower, upper, args=(), *, n_points=80, vectorized=False, unpack
     >>> ax.name, ax.get_zlabel()
     ('3d', 'f(x)')
     """
-    landscape = Landscape(fun, lower, upper, 2, (args, vectorized, unpack))
-    first, second, values = landscape.grid(n_points)
+    need_matplotlib()
+    if ax is not None and not hasattr(ax, "plot_surface"):
+        raise TypeError("ax must be Axes made with projection='3d', got "
+                        + ("ordinary ones" if hasattr(ax, "plot") else type(ax).__name__))
+    first, second, values = Landscape(fun, lower, upper, 2, (args, vectorized, unpack)).grid(n_points)
     if ax is None:
-        figure = load_pyplot().figure(layout="constrained")
-        ax = figure.add_subplot(projection="3d")
-    elif not hasattr(ax, "plot_surface"):
-        raise TypeError("ax must be Axes made with projection='3d', got ordinary ones")
-    ax.plot_surface(*np.meshgrid(first, second), values, **{
-        "cmap": "viridis", "rcount": n_points, "ccount": n_points, "linewidth": 0.0, **kwargs})
+        ax = load_pyplot().figure(layout="constrained").add_subplot(projection="3d")
+    for names, defaults in (({"cmap", "color", "facecolors"}, {"cmap": "viridis"}),
+                            ({"linewidth", "linewidths", "lw"}, {"linewidth": 0.0}),
+                            ({"rstride", "cstride", "rcount", "ccount"}, {"rcount": n_points, "ccount": n_points})):
+        if not names & kwargs.keys():
+            kwargs |= defaults
+    ax.plot_surface(*np.meshgrid(first, second), values, **kwargs)
     ax.set(xlabel="x[0]", ylabel="x[1]", zlabel="f(x)", xlim=(first[0], first[-1]), ylim=(second[0], second[-1]))
     return ax

@@ -1,5 +1,7 @@
 """Interactive pages."""
 
+import os
+
 import numpy as np
 
 from ._figures import VALLEY
@@ -70,6 +72,8 @@ def interactive_surface(fun, lower, upper, path, args=(), *, result=None, n_poin
     page.html True
     """
     graph_objects = load_plotly()
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or path, that of the file to write; got {type(path).__name__}")
     landscape = Landscape(fun, lower, upper, 2, (args, vectorized, unpack))
     first, second, values = landscape.grid(n_points)
     drawn = [graph_objects.Surface(x=first, y=second, z=np.where(np.isfinite(values), values, np.nan),

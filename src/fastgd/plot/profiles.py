@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._inputs import as_real_array
-from ._figures import axes_or_new, color_of
+from ._figures import axes_or_new, check_axes, color_of
 
 
 def data_profile(evaluations, *, ax=None):
@@ -41,6 +41,7 @@ def data_profile(evaluations, *, ax=None):
     >>> counts.tolist(), shares.tolist()
     ([20.0, 35.0, 50.0, 60.0], [0.25, 0.5, 0.75, 0.75])
     """
+    check_axes(ax)
     needed = as_counts(evaluations)
     solved = [counts[np.isfinite(counts)] for counts in needed.values()]
     last = max((counts.max() for counts in solved if len(counts)), default=1.0)

@@ -3,10 +3,11 @@
 import numpy as np
 
 from .._inputs import as_choice
-from ._figures import axes_or_new
+from ._figures import axes_or_new, check_axes
 from ._landscape import spans_decades
-from ._paths import paths_of
+from ._paths import are_maximized, paths_of
 
+HIGHEST = 1e250  # a logarithmic axis of more would have no room for its margins
 AGAINST = {"nit": "iterations", "nfev": "evaluations"}
 
 
@@ -20,7 +21,8 @@ def convergence(results, *, quantity="fun", against="nit", ax=None):
     quantity : {"fun", "gradient", "step"}, default "fun"
         The function f; the length of its gradient; or that of the step that led to a point. If all values of f are
         positive and span more than three decades they are drawn as they are, otherwise less the lowest that any of the
-        runs has found, as the label of the axis says. For `maximize` it is the highest less f.
+        runs has found, as the label of the axis says. For `maximize` it is the highest less f. What is larger than
+        1e250, as of runs that diverge, is left out.
     against : {"nit", "nfev"}, default "nit"
         What is counted along the horizontal axis: iterations, or points at which the function was called.
     ax : matplotlib Axes, optional
@@ -33,7 +35,8 @@ def convergence(results, *, quantity="fun", against="nit", ax=None):
     Raises
     ------
     TypeError, ValueError
-        If an argument has the wrong type, or is none of the choices, or a result has no trace.
+        If an argument has the wrong type, or is none of the choices, a result has no trace or no points, or values of
+        `minimize` and of `maximize` are to be drawn together.
 
     Examples
     --------
@@ -46,13 +49,15 @@ def convergence(results, *, quantity="fun", against="nit", ax=None):
     """
     as_choice(quantity, "quantity", tuple(QUANTITIES))
     as_choice(against, "against", tuple(AGAINST))
+    check_axes(ax)
     paths = paths_of(results)
+    with np.errstate(over="ignore"):
+        label, all_values = QUANTITIES[quantity](paths)
     ax = axes_or_new(ax)
-    label, all_values = QUANTITIES[quantity](paths)
     for path, values in zip(paths, all_values, strict=True):
-        counts = getattr(path.trace, against)
-        is_dot = np.count_nonzero(values > 0.0) == 1  # a line of one point is not seen
-        ax.plot(counts, np.where(values > 0.0, values, np.nan), color=path.color, linewidth=1.5,
+        is_seen = (values > 0.0) & (values <= HIGHEST)
+        is_dot = np.count_nonzero(is_seen) == 1  # a line of one point is not seen
+        ax.plot(getattr(path.trace, against), np.where(is_seen, values, np.nan), color=path.color, linewidth=1.5,
                 marker="o" if is_dot else None, label=path.label if path.label is None else str(path.label))
     ax.set(yscale="log", xlabel=AGAINST[against], ylabel=label)
     if any(path.label is not None for path in paths):
@@ -67,7 +72,7 @@ def heights(paths):
     finite = finite[np.isfinite(finite)]
     if not finite.size:
         raise ValueError("the trace has no finite value of f")
-    if paths[0].maximized:
+    if are_maximized([path.maximized for path in paths]):
         return f"{finite.max():.6g} (the highest f) $-$ f", [finite.max() - f for f in values]
     if spans_decades(finite):
         return "f", values

@@ -3,13 +3,13 @@
 import numpy as np
 
 from .._inputs import as_real_array
-from ._figures import VERMILION, axes_or_new, still_or_animation
+from ._figures import VERMILION, as_frame, axes_or_new, check_axes, still_or_animation
 from ._landscape import univariate
-from .landscapes import function
+from .landscapes import CURVE_POINTS, draw_curve
 
 
-def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points=400, vectorized=False, unpack=False,
-            ax=None):
+def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points=CURVE_POINTS, vectorized=False,
+            unpack=False, ax=None):
     """Draw the curve of a function of one variable with its tangent; the slope is that of `fastgd.gradient`.
 
     Parameters
@@ -60,11 +60,14 @@ def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points
     >>> ax.get_title()
     'slope -4 at x = -2'
     """
+    check_axes(ax)
     landscape = univariate(fun, lower, upper, (args, vectorized, unpack))
     places = as_places(x, landscape)
+    frame = as_frame(0 if np.ndim(x) == 0 and frame is None else frame, len(places))
     heights, slopes = landscape.values(places[:, None]), landscape.slopes(places)
+    curve = landscape.curve(n_points)
     is_new, ax = ax is None, axes_or_new(ax)
-    function(fun, lower, upper, args, n_points=n_points, vectorized=vectorized, unpack=unpack, ax=ax)
+    draw_curve(ax, *curve, {})
     ax.set_ylim(*ax.get_ylim())  # the tangent does not change them
     line, = ax.plot([], [], color=VERMILION, linewidth=1.8)
     point, = ax.plot([], [], "o", color=VERMILION, markeredgecolor="white", markersize=8, zorder=3)
@@ -77,8 +80,6 @@ def tangent(fun, x, lower, upper, args=(), *, frame=None, interval=100, n_points
         ax.set_title(f"slope {slope:.4g} at x = {at:.4g}")
         return line, point
 
-    if np.ndim(x) == 0 and frame is None:
-        frame = 0
     return still_or_animation(ax, is_new, draw, len(places), frame, interval)
 
 
